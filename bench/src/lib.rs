@@ -1,0 +1,1 @@
+//! Micro-benchmarks of binding, parsing and engine.

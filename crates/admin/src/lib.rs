@@ -1,0 +1,18 @@
+//! The admin HTTP server: liveness, metrics, shutdown, and whatever pages the daemon adds (observability.md §6).
+//!
+//! It runs in the control world, over hyper. Nothing it does can hold up traffic: handlers read what traffic left in
+//! shared memory, connections and header times are bounded, and a handler that panics costs one answer.
+
+mod builtin;
+mod reply;
+mod routes;
+mod server;
+
+pub use hyper::body::Bytes;
+pub use hyper::{Method, StatusCode};
+pub use reply::{Response, json, status, text};
+pub use routes::Routes;
+pub use server::{Admin, AdminHandle, Limits};
+
+/// A request with its whole body (at most [`Limits::body_bytes`]).
+pub type Request = hyper::Request<Bytes>;

@@ -1,0 +1,206 @@
+//! Sockets of the admin server: accepting, limits, and an orderly end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::{Request, Response, Routes, status};
+
+/// What one admin server spends at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections served at a time; further ones wait in the listen queue. Default 128.
+    pub connections: usize,
+    /// How long a request's head may take, counted from when the server is ready for it; so this also ends idle
+    /// connections. Default 60 s.
+    pub head: Duration,
+    /// How long a request's body may take. Default 10 s.
+    pub body: Duration,
+    /// Largest request body, in bytes; a larger one is answered with 413. Default 1 MiB.
+    pub body_bytes: usize,
+    /// How long requests that are being answered may take to end once the server is told to stop. Default 5 s.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 128,
+            head: Duration::from_secs(60),
+            body: Duration::from_secs(10),
+            body_bytes: 1 << 20,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A bound admin server, not serving yet.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    address: SocketAddr,
+    routes: Arc<Routes>,
+    limits: Limits,
+    stop: watch::Sender<bool>,
+}
+
+/// Ends an admin server. Cheap to clone; dropping it changes nothing.
+#[derive(Clone, Debug)]
+pub struct AdminHandle(watch::Sender<bool>);
+
+impl AdminHandle {
+    /// Asks the server to accept no more, to end idle connections, and to finish what it is answering.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Admin {
+    /// Binds `address` (port 0: any free one) with the default limits.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind(address: SocketAddr, routes: Routes) -> io::Result<Admin> {
+        Admin::bind_with(address, routes, Limits::default()).await
+    }
+
+    /// Binds `address` with the given limits.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind_with(address: SocketAddr, routes: Routes, limits: Limits) -> io::Result<Admin> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let routes = Arc::new(routes.with_index());
+        Ok(Admin { listener, address, routes, limits, stop: watch::Sender::new(false) })
+    }
+
+    /// The address it is bound to, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The handle that ends it.
+    pub fn handle(&self) -> AdminHandle {
+        AdminHandle(self.stop.clone())
+    }
+
+    /// Serves until [`AdminHandle::stop`], then until the last answer is out or [`Limits::drain`] is over.
+    /// Dropping the future closes everything at once.
+    pub async fn serve(self) {
+        let mut stop = self.stop.subscribe();
+        let mut connections = JoinSet::new();
+        let permits = Arc::new(Semaphore::new(self.limits.connections));
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                Some(_) = connections.join_next() => {}
+                (stream, permit) = self.accept(&permits) => {
+                    connections.spawn(self.connection(stream, permit));
+                }
+            }
+        }
+        drop(self.listener);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if timeout(self.limits.drain, drained).await.is_err() {
+            tracing::warn!("admin: requests still running after {:?} are cut off", self.limits.drain);
+        }
+    }
+
+    /// The next connection, once there is room for it.
+    async fn accept(&self, permits: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+        let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => return (stream, permit),
+                Err(error) => {
+                    // Out of descriptors, most likely: others must close theirs first.
+                    tracing::warn!("admin: cannot accept: {error}");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    /// One connection's life.
+    fn connection(
+        &self,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (routes, limits, mut stop) = (self.routes.clone(), self.limits, self.stop.subscribe());
+        async move {
+            let _permit = permit;
+            let service = service_fn(move |request| {
+                let routes = routes.clone();
+                async move { Ok::<_, Infallible>(answer(&routes, request, limits).await) }
+            });
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head)
+                .serve_connection(TokioIo::new(stream), service);
+            let mut served = std::pin::pin!(served);
+            // Errors are the client's: a reset, a head that is no HTTP, one that came too slowly.
+            tokio::select! {
+                ended = served.as_mut() => drop(ended),
+                () = stopped(&mut stop) => {
+                    served.as_mut().graceful_shutdown();
+                    drop(served.await);
+                }
+            }
+        }
+    }
+}
+
+/// Ends when the server is told to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Fails only when every sender is gone; then nobody can say stop any more, and the end is near anyway.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// The answer to one request; a handler that panics gives 500.
+async fn answer(routes: &Routes, request: hyper::Request<Incoming>, limits: Limits) -> Response {
+    let request = match collect(request, limits).await {
+        Ok(request) => request,
+        Err(refusal) => return *refusal,
+    };
+    let path = request.uri().path().to_string();
+    // A task of its own is what turns a panic into a value; the set ends it when the client goes away.
+    let mut task = JoinSet::new();
+    task.spawn(routes.answer(request));
+    match task.join_next().await {
+        Some(Ok(response)) => response,
+        _ => {
+            tracing::error!("admin: the handler of {path} panicked");
+            status(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+        }
+    }
+}
+
+/// Reads the body, or says why not.
+async fn collect(request: hyper::Request<Incoming>, limits: Limits) -> Result<Request, Box<Response>> {
+    let (head, body) = request.into_parts();
+    let refusal = match timeout(limits.body, Limited::new(body, limits.body_bytes).collect()).await {
+        Ok(Ok(body)) => return Ok(Request::from_parts(head, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            status(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n")
+        }
+        Ok(Err(_)) => status(StatusCode::BAD_REQUEST, "the request body is broken\n"),
+        Err(_) => status(StatusCode::REQUEST_TIMEOUT, "the request body came too slowly\n"),
+    };
+    Err(Box::new(refusal))
+}

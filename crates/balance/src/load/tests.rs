@@ -1,0 +1,160 @@
+use super::*;
+use proptest::prelude::*;
+
+const DECAY: Nanos = Nanos::from_secs(10);
+
+fn ms(n: u64) -> Nanos {
+    Nanos::from_millis(n)
+}
+
+/// A load that saw these (moment, round trip) pairs, in milliseconds.
+fn seen(samples: &[(u64, u64)]) -> Load {
+    let load = Load::measured(DECAY);
+    for (at, rtt) in samples {
+        load.begin();
+        load.end(Some(ms(*rtt)), ms(*at));
+    }
+    load
+}
+
+#[track_caller]
+fn about(got: f64, millis: f64) {
+    let want = millis * 1e6;
+    assert!((got - want).abs() <= want * 1e-3, "got {got} ns, expected {want}");
+}
+
+#[test]
+fn outstanding_counts() {
+    let load = Load::counted();
+    load.begin();
+    load.begin();
+    assert_eq!(load.outstanding(), 2);
+    load.end(Some(ms(5)), ms(1));
+    load.end(None, ms(1));
+    assert_eq!(load.outstanding(), 0);
+    assert_eq!(load.cost(ms(1)), 0.0, "p2c does not measure");
+}
+
+#[test]
+fn average_follows_the_formula() {
+    let e = std::f64::consts::E;
+    about(seen(&[(0, 100)]).cost(ms(0)), 100.0);
+    // A peak counts in full.
+    about(seen(&[(0, 100), (1, 700)]).cost(ms(1)), 700.0);
+    // A faster answer one decay time later: w = 1/e.
+    about(seen(&[(0, 700), (10_000, 100)]).cost(ms(10_000)), 700.0 / e + 100.0 * (1.0 - 1.0 / e));
+    // A fifth of the decay time.
+    let w = (-0.2f64).exp();
+    about(seen(&[(0, 700), (2_000, 100)]).cost(ms(2_000)), 700.0 * w + 100.0 * (1.0 - w));
+    // A hundredth: by the series.
+    let w = (-0.01f64).exp();
+    about(seen(&[(0, 700), (100, 100)]).cost(ms(100)), 700.0 * w + 100.0 * (1.0 - w));
+    // Reading decays towards 0.
+    about(seen(&[(0, 100)]).cost(ms(20_000)), 100.0 / (e * e));
+}
+
+#[test]
+fn no_answer_is_not_a_measurement() {
+    let load = seen(&[(0, 100)]);
+    load.begin();
+    load.end(None, ms(0));
+    about(load.cost(ms(0)), 100.0);
+}
+
+#[test]
+fn many_small_steps_are_not_lost_to_rounding() {
+    // One answer each millisecond for 50 s moves the average as one answer 50 s later would, within the peak's remains.
+    let load = seen(&[(0, 1_000)]);
+    for at in 1..50_000 {
+        load.begin();
+        load.end(Some(ms(10)), ms(at));
+    }
+    let w = (-5.0f64).exp();
+    let want = 1_000.0 * w + 10.0 * (1.0 - w);
+    let got = load.cost(ms(50_000)) / 1e6;
+    assert!((got - want).abs() < want * 0.02, "{got} ms instead of {want} ms");
+}
+
+#[test]
+fn tiny_differences_move_the_average_in_the_end() {
+    // With an hour of decay a step of 1 ms is less than an f32 can tell; time must not be lost over that.
+    let load = Load::measured(Nanos::from_secs(3_600));
+    load.begin();
+    load.end(Some(ms(100)), ms(0));
+    for at in 1..1_000_000 {
+        load.begin();
+        load.end(Some(ms(99)), ms(at));
+    }
+    let w = (-1_000.0f64 / 3_600.0).exp();
+    let (got, want) = (load.cost(ms(999_999)) / 1e6, 100.0 * w + 99.0 * (1.0 - w));
+    assert!((got - want).abs() < 0.02, "{got} ms instead of {want} ms");
+}
+
+#[test]
+fn never_measured_and_waited_for_is_the_last_choice() {
+    let load = Load::measured(DECAY);
+    assert_eq!(load.score(ms(0)), 0.0, "nobody waits: try it");
+    load.begin();
+    assert_eq!(load.score(ms(0)), (1u64 << 47) as f64 + 1.0);
+    load.begin();
+    assert_eq!(load.score(ms(0)), (1u64 << 47) as f64 + 2.0);
+    load.end(Some(ms(3)), ms(3));
+    about(load.score(ms(3)), 3.0 * 2.0);
+}
+
+#[test]
+fn the_moment_wraps_safely() {
+    let wrap = u64::from(u32::MAX);
+    about(
+        seen(&[(wrap - 5_000, 100), (wrap + 5_000, 50)]).cost(ms(wrap + 5_000)),
+        50.0 + 50.0 / std::f64::consts::E,
+    );
+}
+
+#[test]
+fn a_clock_slightly_behind_sees_no_decay() {
+    about(seen(&[(10_000, 100)]).cost(ms(9_990)), 100.0);
+    about(seen(&[(10_000, 100), (9_990, 50)]).cost(ms(10_000)), 100.0);
+}
+
+#[test]
+fn a_peak_survives_a_race() {
+    let load = Load::measured(DECAY);
+    std::thread::scope(|scope| {
+        for worker in 0..4u64 {
+            let load = &load;
+            scope.spawn(move || {
+                for i in 0..20_000 {
+                    load.begin();
+                    let rtt = if worker == 3 && i == 10_000 { 900 } else { 1 };
+                    load.end(Some(ms(rtt)), ms(1));
+                }
+            });
+        }
+    });
+    assert_eq!(load.outstanding(), 0);
+    about(load.cost(ms(1)), 900.0);
+}
+
+proptest! {
+    #[test]
+    fn stays_between_the_extremes_seen(samples in prop::collection::vec((0u64..1_000, 1u64..5_000), 1..50)) {
+        let mut at = 0;
+        let samples: Vec<_> = samples.into_iter().map(|(step, rtt)| { at += step; (at, rtt) }).collect();
+        let cost = seen(&samples).cost(ms(at)) / 1e6;
+        let low = samples.iter().map(|s| s.1).min().unwrap() as f64;
+        let high = samples.iter().map(|s| s.1).max().unwrap() as f64;
+        prop_assert!(cost >= low * 0.9999 && cost <= high * 1.0001, "{cost} outside {low}..{high}");
+    }
+
+    #[test]
+    fn converges(first in 1u64..10_000, then in 1u64..10_000) {
+        let load = seen(&[(0, first)]);
+        for at in 1..=1_000 {
+            load.begin();
+            load.end(Some(ms(then)), ms(at * 200));
+        }
+        let cost = load.cost(ms(200_000)) / 1e6;
+        prop_assert!((cost - then as f64).abs() < then as f64 * 1e-3 + 1e-3, "{cost} instead of {then}");
+    }
+}

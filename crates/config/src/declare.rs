@@ -1,0 +1,233 @@
+//! The declaration macros: one declaration gives the Rust type, its decoding, merging, and everything the reference and
+//! the schema will say about it.
+
+/// Declares an object of the configuration.
+///
+/// ```
+/// config::config! {
+///     /// How retries are limited.
+///     pub struct Budget {
+///         /// Retries per second that are always allowed.
+///         min_retries_per_sec "minRetriesPerSec": u32 = "10", example "5";
+///         /// What the budget is called.
+///         name "name": String;                      // required
+///         /// Who asked for it.
+///         owner "owner": Option<String>, example "ops";
+///     }
+///     later { "ttlSecs" }
+/// }
+/// let budget: Budget = config::from_fragment("{name: a}").expect("a budget");
+/// assert_eq!((budget.min_retries_per_sec, budget.owner), (10, None));
+/// ```
+///
+/// Defaults and examples are YAML texts, read by the same decoder as documents. `, check f` runs
+/// `fn f(value: &T) -> Result<(), String>` on a decoded value; the text becomes a fault at the value. `rule f;` at the
+/// end runs `fn f(value: &Budget, places: Places, cx: &mut Context) -> Option<()>`, which records its own faults.
+///
+/// `pub scope struct` makes every field an `Option` (was the key there?), gives each field with a default a method
+/// of the same name for the effective value, and implements [`Scope`](crate::Scope): merging key by key.
+#[macro_export]
+macro_rules! config {
+    (
+        $(#[doc = $doc:expr])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $field_doc:expr])*
+                $field:ident $key:literal : $ty:ty $(= $default:literal)? $(, check $check:path)?
+                    $(, example $example:literal)? ;
+            )*
+        }
+        $(later { $($later:literal),* $(,)? })?
+        $(rule $rule:path;)?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        $vis struct $name {
+            $($(#[doc = $field_doc])* pub $field: $ty,)*
+        }
+
+        impl $crate::Declared for $name {
+            const META: &'static $crate::ObjectMeta = &$crate::ObjectMeta {
+                name: stringify!($name),
+                doc: &[$($doc),*],
+                keys: &[$($crate::KeyMeta {
+                    key: $key,
+                    doc: &[$($field_doc),*],
+                    ty: <$ty as $crate::Decode>::describe,
+                    default: $crate::config!(@option $($default)?),
+                    example: $crate::config!(@option $($example)?),
+                    required: $crate::config!(@required $ty $(, $default)?),
+                    check_example: |text| $crate::from_fragment::<$ty>(text).map(drop),
+                }),*],
+                later: &[$($($later),*)?],
+            };
+
+            #[allow(unused_mut, unused_variables)]
+            fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
+                $(
+                    let $field = object.field::<$ty>($key, $crate::config!(@option $($default)?), cx);
+                    $(let $field = object.checked($key, $field, $check, cx);)?
+                )*
+                let places = object.places();
+                object.finish(<$name as $crate::Declared>::META, cx);
+                let value = $name { $($field: $field?),* };
+                $($rule(&value, places, cx)?;)?
+                Some(value)
+            }
+        }
+
+        $crate::config!(@decode $name);
+    };
+
+    (
+        $(#[doc = $doc:expr])*
+        $vis:vis scope struct $name:ident {
+            $(
+                $(#[doc = $field_doc:expr])*
+                $field:ident $key:literal : $ty:ty $(= $default:literal)? $(, check $check:path)?
+                    $(, example $example:literal)? ;
+            )*
+        }
+        $(later { $($later:literal),* $(,)? })?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        $vis struct $name {
+            $($(#[doc = $field_doc])* pub $field: Option<$ty>,)*
+        }
+
+        impl $name {
+            $($crate::config!(@getter $field $ty $(, $default)?);)*
+        }
+
+        impl $crate::Declared for $name {
+            const META: &'static $crate::ObjectMeta = &$crate::ObjectMeta {
+                name: stringify!($name),
+                doc: &[$($doc),*],
+                keys: &[$($crate::KeyMeta {
+                    key: $key,
+                    doc: &[$($field_doc),*],
+                    ty: <$ty as $crate::Decode>::describe,
+                    default: $crate::config!(@option $($default)?),
+                    example: $crate::config!(@option $($example)?),
+                    required: || false,
+                    check_example: |text| $crate::from_fragment::<$ty>(text).map(drop),
+                }),*],
+                later: &[$($($later),*)?],
+            };
+
+            fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
+                $(
+                    let $field = object.field::<Option<$ty>>($key, None, cx);
+                    $(let $field = match $field {
+                        Some(Some(value)) => object.checked($key, Some(value), $check, cx).map(Some),
+                        other => other,
+                    };)?
+                )*
+                object.finish(<$name as $crate::Declared>::META, cx);
+                Some($name { $($field: $field?),* })
+            }
+        }
+
+        impl $crate::Scope for $name {
+            fn merge(&mut self, later: &$name) {
+                $(if later.$field.is_some() { self.$field.clone_from(&later.$field); })*
+            }
+        }
+
+        $crate::config!(@decode $name);
+    };
+
+    (@decode $name:ident) => {
+        impl $crate::Decode for $name {
+            fn describe() -> $crate::Type {
+                $crate::Type::Object(<$name as $crate::Declared>::META)
+            }
+
+            fn decode(node: &$crate::Node, cx: &mut $crate::Context) -> Option<$name> {
+                let object = $crate::Object::new(node, &<$name as $crate::Decode>::describe(), cx)?;
+                <$name as $crate::Declared>::decode_object(object, cx)
+            }
+        }
+    };
+
+    (@option) => { None };
+    (@option $value:literal) => { Some($value) };
+
+    (@required $ty:ty) => { || <$ty as $crate::Decode>::absent().is_none() };
+    (@required $ty:ty, $default:literal) => { || false };
+
+    (@getter $field:ident $ty:ty) => {};
+    (@getter $field:ident $ty:ty, $default:literal) => {
+        /// The value in effect: what the document says, or the default.
+        pub fn $field(&self) -> $ty {
+            self.$field.clone().unwrap_or_else(|| $crate::default_of($default))
+        }
+    };
+}
+
+/// Declares a plugin family: an enum over the kinds, each with a struct declared with [`config!`](crate::config).
+///
+/// ```
+/// config::config! {
+///     /// Nothing to set.
+///     pub struct Never {}
+/// }
+/// config::kinds! {
+///     /// When a replica is left alone.
+///     pub enum Accrual: "failure accrual", key "kind", default "none" {
+///         "none" => Never(Never),
+///     }
+///     later { "io.l5d.successRate" }
+/// }
+/// assert!(config::from_fragment::<Accrual>("{kind: io.l5d.successRate}").is_err());
+/// ```
+#[macro_export]
+macro_rules! kinds {
+    (
+        $(#[doc = $doc:expr])*
+        $vis:vis enum $name:ident : $noun:literal, key $discriminator:literal $(, default $default:literal)? {
+            $($kind:literal => $variant:ident($object:ty)),* $(,)?
+        }
+        $(later { $($later:literal),* $(,)? })?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        $vis enum $name {
+            $(#[doc = concat!("`", $kind, "`")] $variant($object),)*
+        }
+
+        impl $name {
+            /// The family's table.
+            pub const FAMILY: &'static $crate::FamilyMeta = &$crate::FamilyMeta {
+                noun: $noun,
+                doc: &[$($doc),*],
+                discriminator: $discriminator,
+                default: $crate::config!(@option $($default)?),
+                kinds: &[$($crate::KindMeta { kind: $kind, object: <$object as $crate::Declared>::META }),*],
+                later: &[$($($later),*)?],
+            };
+
+            /// The kind as documents write it.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $($name::$variant(_) => $kind,)*
+                }
+            }
+        }
+
+        impl $crate::Decode for $name {
+            fn describe() -> $crate::Type {
+                $crate::Type::Family($name::FAMILY)
+            }
+
+            fn decode(node: &$crate::Node, cx: &mut $crate::Context) -> Option<$name> {
+                let mut object = $crate::Object::new(node, &<$name as $crate::Decode>::describe(), cx)?;
+                match object.kind($name::FAMILY, cx)? {
+                    $($kind => <$object as $crate::Declared>::decode_object(object, cx).map($name::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,359 @@
+//! From the spanned tree to typed values. A wrong value becomes a fault and decoding goes on, so that all faults of a
+//! document are found at once.
+
+use crate::{
+    Entry, Fault, Node, ObjectMeta, Scalar, Source, Span, Spanned, Style, Type, Value, nearest::nearest,
+};
+use std::path::Path;
+
+/// What decoding carries along: the text, the faults so far, and the little it asks of the world.
+pub struct Context {
+    source: Source,
+    faults: Vec<Fault>,
+    is_directory: fn(&Path) -> bool,
+}
+
+impl Context {
+    /// A context that asks the real file system.
+    pub fn new(source: Source) -> Context {
+        Context { source, faults: Vec::new(), is_directory: Path::is_dir }
+    }
+
+    /// Replaces the question whether a directory exists, for checks away from the machine the document is meant for.
+    #[must_use]
+    pub fn with_directories(mut self, is_directory: fn(&Path) -> bool) -> Context {
+        self.is_directory = is_directory;
+        self
+    }
+
+    /// Records a fault.
+    pub fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// All faults so far.
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    /// The text being decoded.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Whether a directory exists.
+    pub fn is_directory(&self, path: &Path) -> bool {
+        (self.is_directory)(path)
+    }
+
+    /// Decodes without recording faults: for checks that compare values elsewhere decoded, and reported, already.
+    pub fn quietly<T: Decode>(&mut self, node: &Node) -> Option<T> {
+        let before = self.faults.len();
+        let value = T::decode(node, self);
+        self.faults.truncate(before);
+        value
+    }
+
+    /// Records that a value is not what its key takes.
+    pub(crate) fn wrong(&mut self, node: &Node, message: String, expected: &Type) {
+        self.fault(Fault::new(node.span, message).expected(expected.describe()));
+    }
+
+    /// Records that a value has the wrong shape altogether; unreadable ones were reported before.
+    pub(crate) fn wrong_shape(&mut self, node: &Node, expected: &Type) {
+        if matches!(node.value, Value::Broken) {
+            return;
+        }
+        let message = match &node.value {
+            Value::Scalar(Scalar { text, style: Style::Plain }) => {
+                format!("`{}` does not fit here", shortened(text))
+            }
+            Value::Scalar(Scalar { text, .. }) => {
+                format!("the text \"{}\" does not fit here", shortened(text))
+            }
+            _ => format!("{} does not fit here", node.shape()),
+        };
+        self.wrong(node, message, expected);
+    }
+}
+
+/// A value as it is quoted in a message: one short line.
+pub(crate) fn shortened(text: &str) -> String {
+    let line = text.lines().next().unwrap_or("");
+    let mut short: String = line.chars().take(60).collect();
+    if short.len() < text.trim_end().len() {
+        short.push('…');
+    }
+    short
+}
+
+/// A type that can be read from a document.
+pub trait Decode: Sized {
+    /// The type, for messages, reference and schema.
+    fn describe() -> Type;
+
+    /// Reads a value that is there (not null). `None` means that the fault is recorded.
+    fn decode(node: &Node, cx: &mut Context) -> Option<Self>;
+
+    /// The value when the key is absent and has no default; `None` makes the key required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// An optional value: absent is a value of its own.
+impl<T: Decode> Decode for Option<T> {
+    fn describe() -> Type {
+        T::describe()
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<Option<T>> {
+        T::decode(node, cx).map(Some)
+    }
+
+    fn absent() -> Option<Option<T>> {
+        Some(None)
+    }
+}
+
+impl<T: Decode> Decode for Spanned<T> {
+    fn describe() -> Type {
+        T::describe()
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<Spanned<T>> {
+        T::decode(node, cx).map(|value| Spanned { value, span: node.span })
+    }
+}
+
+/// Elements that are faulty are left out, so that the others are still looked at; the fault spoils the document anyway.
+impl<T: Decode> Decode for Vec<T> {
+    fn describe() -> Type {
+        Type::List(T::describe)
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<Vec<T>> {
+        let Some(items) = node.list() else {
+            cx.wrong_shape(node, &Vec::<T>::describe());
+            return None;
+        };
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            if item.is_null() {
+                cx.wrong(item, "an empty element".to_owned(), &T::describe());
+                continue;
+            }
+            values.extend(T::decode(item, cx));
+        }
+        Some(values)
+    }
+}
+
+/// A value that may be written alone or as a list; never empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneOrMore<T>(Vec<T>);
+
+impl<T> std::ops::Deref for OneOrMore<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Decode> Decode for OneOrMore<T> {
+    fn describe() -> Type {
+        Type::OneOrMore(T::describe)
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<OneOrMore<T>> {
+        if node.list().is_none() {
+            return T::decode(node, cx).map(|one| OneOrMore(vec![one]));
+        }
+        if node.list().is_some_and(<[Node]>::is_empty) {
+            let noun = match T::describe() {
+                Type::Family(family) => format!("{} ", family.noun),
+                _ => String::new(),
+            };
+            cx.wrong(node, format!("empty {noun}list"), &T::describe());
+            return None;
+        }
+        // A list that lost all its elements to faults is not a list this type can hold.
+        Vec::decode(node, cx).filter(|values| !values.is_empty()).map(OneOrMore)
+    }
+}
+
+/// A struct declared with [`config!`](crate::config).
+pub trait Declared: Sized {
+    /// Its keys and documentation.
+    const META: &'static ObjectMeta;
+
+    /// Reads its keys from an object, of which an enclosing declaration may have taken some (`kind`).
+    fn decode_object(object: Object<'_>, cx: &mut Context) -> Option<Self>;
+}
+
+/// An object whose keys are being taken one by one; what remains at the end is unknown.
+pub struct Object<'a> {
+    entries: &'a [Entry],
+    taken: Vec<&'static str>,
+    span: Span,
+}
+
+impl<'a> Object<'a> {
+    /// The object of a node; records a fault when it is none.
+    pub fn new(node: &'a Node, expected: &Type, cx: &mut Context) -> Option<Object<'a>> {
+        match &node.value {
+            Value::Object(entries) => Some(Object { entries, taken: Vec::new(), span: node.span }),
+            _ => {
+                cx.wrong_shape(node, expected);
+                None
+            }
+        }
+    }
+
+    /// The whole object's place.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Takes a key. `None` when absent or null.
+    pub fn take(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.taken.push(key);
+        self.entries
+            .iter()
+            .find(|entry| *entry.key == key)
+            .map(|entry| &entry.value)
+            .filter(|node| !node.is_null())
+    }
+
+    /// Takes and decodes a key; its default, or absence, when it is not there. `None` means a fault was recorded.
+    pub fn field<T: Decode>(
+        &mut self,
+        key: &'static str,
+        default: Option<&str>,
+        cx: &mut Context,
+    ) -> Option<T> {
+        if let Some(node) = self.take(key) {
+            return T::decode(node, cx);
+        }
+        let value = match default {
+            Some(text) => Some(default_of(text)),
+            None => T::absent(),
+        };
+        if value.is_none() {
+            let fault =
+                Fault::new(Span { end: self.span.start, ..self.span }, format!("key `{key}` is missing"));
+            cx.fault(fault.expected(T::describe().describe()));
+        }
+        value
+    }
+
+    /// Holds a decoded value to a rule of its declaration; the rule's text becomes a fault at the value.
+    pub fn checked<T>(
+        &self,
+        key: &str,
+        value: Option<T>,
+        rule: impl Fn(&T) -> Result<(), String>,
+        cx: &mut Context,
+    ) -> Option<T> {
+        let value = value?;
+        match rule(&value) {
+            Ok(()) => Some(value),
+            Err(broken) => {
+                cx.fault(Fault::new(self.places().of(key), broken));
+                None
+            }
+        }
+    }
+
+    /// Where the keys stand, for rules that look at several of them.
+    pub fn places(&self) -> Places<'a> {
+        Places { entries: self.entries, span: self.span }
+    }
+
+    /// Records what nobody took: keys of `meta.later` as not built yet, the others as unknown.
+    pub fn finish(self, meta: &ObjectMeta, cx: &mut Context) {
+        for Entry { key, .. } in self.entries.iter().filter(|entry| !self.taken.contains(&entry.key.as_str()))
+        {
+            if meta.later.contains(&key.as_str()) {
+                cx.fault(Fault::not_built(key.span, format!("key `{}`", key.value)));
+                continue;
+            }
+            let known = self.taken.iter().copied().chain(meta.later.iter().copied());
+            let message = format!("unknown key `{}`", shortened(key));
+            let fault = Fault::new(key.span, message);
+            cx.fault(match nearest(key, known.clone()) {
+                Some(near) => fault.perhaps(near),
+                None => fault.expected(list_of(known)),
+            });
+        }
+    }
+}
+
+/// Where the keys of an object stand.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    entries: &'a [Entry],
+    span: Span,
+}
+
+impl Places<'_> {
+    /// Whether the object has the key, with a value.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| *entry.key == key && !entry.value.is_null())
+    }
+
+    /// The place of a key's value; the object's beginning when the key is not there.
+    pub fn of(&self, key: &str) -> Span {
+        let entry = self.entries.iter().find(|entry| *entry.key == key);
+        entry.map_or(Span { end: self.span.start, ..self.span }, |entry| entry.value.span)
+    }
+}
+
+/// `one of `a`, `b``; long lists are cut.
+pub(crate) fn list_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    names.sort();
+    let more = names.len() > 24;
+    names.truncate(24);
+    let dots = if more { ", …" } else { "" };
+    match names.as_slice() {
+        [] => "no key here".to_owned(),
+        [one] => one.clone(),
+        _ => format!("one of {}{dots}", names.join(", ")),
+    }
+}
+
+/// Decodes a default of a declaration.
+///
+/// # Panics
+/// When the text is no value of the type. A test walks all declarations, so a released program has no such default.
+pub fn default_of<T: Decode>(text: &str) -> T {
+    from_fragment(text).unwrap_or_else(|fault| panic!("the default `{text}` of a declaration: {fault}"))
+}
+
+/// Decodes a value that stands in the program.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn from_fragment<T: Decode>(text: &str) -> Result<T, String> {
+    let (source, mut node) = crate::parse::fragment(text).ok_or("no YAML value")?;
+    nowhere(&mut node);
+    let mut cx = Context::new(source).with_directories(|_| true);
+    let value = T::decode(&node, &mut cx);
+    let faults: Vec<String> = cx.faults.into_iter().map(|fault| fault.message).collect();
+    value.filter(|_| faults.is_empty()).ok_or_else(|| faults.join("; "))
+}
+
+/// Takes the places away from values that stand in no document.
+fn nowhere(node: &mut Node) {
+    node.span = Span::NOWHERE;
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(nowhere),
+        Value::Object(entries) => entries.iter_mut().for_each(|entry| {
+            entry.key.span = Span::NOWHERE;
+            nowhere(&mut entry.value);
+        }),
+        Value::Null | Value::Scalar(_) | Value::Broken => {}
+    }
+}

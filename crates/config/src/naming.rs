@@ -1,0 +1,176 @@
+//! Names, dtabs and patterns as values of keys. Their parsers count bytes of the text they were given; a fault has to
+//! point into the document, where that text may be indented, folded or escaped.
+
+use crate::decode::shortened;
+use crate::{Context, Decode, Fault, Node, Scalar, Source, Span, Style, Type, Value};
+use names::{Dtab, ParseError, Path, PathPattern};
+
+impl Decode for Path {
+    fn describe() -> Type {
+        Type::Path
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<Path> {
+        parsed(node, cx, &Type::Path, Path::parse)
+    }
+}
+
+impl Decode for Dtab {
+    fn describe() -> Type {
+        Type::Dtab
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<Dtab> {
+        parsed(node, cx, &Type::Dtab, Dtab::parse)
+    }
+}
+
+impl Decode for PathPattern {
+    fn describe() -> Type {
+        Type::Pattern
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<PathPattern> {
+        String::decode(node, cx).map(|text| PathPattern::parse(&text))
+    }
+}
+
+fn parsed<T>(
+    node: &Node,
+    cx: &mut Context,
+    expected: &Type,
+    parse: impl Fn(&[u8]) -> Result<T, ParseError>,
+) -> Option<T> {
+    let Value::Scalar(scalar) = &node.value else {
+        cx.wrong_shape(node, expected);
+        return None;
+    };
+    match parse(scalar.text.as_bytes()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let span = inner_span(cx.source(), node.span, scalar, error.offset);
+            cx.fault(Fault::new(span, one_line(&error, &scalar.text)).expected(expected.describe()));
+            None
+        }
+    }
+}
+
+/// The parser's message; of a long text only what it wanted and found, because the caret shows the rest.
+fn one_line(error: &ParseError, text: &str) -> String {
+    let message = error.to_string();
+    let short = text.len() <= 60 && !text.contains('\n');
+    let end = if short { message.len() } else { message.find(" at '").unwrap_or(message.len()) };
+    let line: String = message[..end].chars().flat_map(visible).collect();
+    if short { line } else { shortened(&line) }
+}
+
+fn visible(char: char) -> Vec<char> {
+    if char.is_control() { char.escape_default().collect() } else { vec![char] }
+}
+
+/// Where a byte of a scalar's resolved text stands in the document.
+pub fn inner_span(source: &Source, span: Span, scalar: &Scalar, offset: usize) -> Span {
+    if span.is_nowhere() {
+        return span;
+    }
+    let written = source.slice(span);
+    let at = span.start as usize + written_offset(written, scalar, offset);
+    let width = source.text().get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    Span::new(at..at + width)
+}
+
+/// Walks the resolved text and the written one side by side. What is no blank stands in both in the same order, except
+/// for escapes, so skipping blanks and escapes keeps the two in step.
+fn written_offset(written: &str, scalar: &Scalar, offset: usize) -> usize {
+    let mut at = body(written, scalar.style);
+    let mut last = at;
+    for (index, wanted) in scalar.text.char_indices() {
+        if !wanted.is_whitespace() {
+            at += blanks(&written[at..]);
+        }
+        last = at;
+        if index >= offset {
+            return at;
+        }
+        at += step(&written[at..], wanted, scalar.style);
+        last = last.max(at);
+    }
+    // The end of the text: behind its last character, before closing quotes and the blanks of a block.
+    last.min(written.trim_end().len())
+}
+
+/// Where the text begins: behind the opening quote, or on the line after `|`.
+fn body(written: &str, style: Style) -> usize {
+    match style {
+        Style::Plain => 0,
+        Style::SingleQuoted | Style::DoubleQuoted => usize::from(written.starts_with(['\'', '"'])),
+        Style::Block if written.starts_with(['|', '>']) => {
+            written.find('\n').map_or(written.len(), |end| end + 1)
+        }
+        Style::Block => 0,
+    }
+}
+
+fn blanks(written: &str) -> usize {
+    written.len() - written.trim_start().len()
+}
+
+/// How many written bytes one resolved character takes.
+fn step(written: &str, wanted: char, style: Style) -> usize {
+    let Some(first) = written.chars().next() else { return 0 };
+    match style {
+        Style::SingleQuoted if first == '\'' && written.starts_with("''") => 2,
+        Style::DoubleQuoted if first == '\\' => escape(written),
+        // Folding may turn several blanks into one, or drop them; the next visible character catches up.
+        _ if wanted.is_whitespace() && !first.is_whitespace() => 0,
+        _ => first.len_utf8(),
+    }
+}
+
+/// The length of an escape sequence.
+fn escape(written: &str) -> usize {
+    let kind = written.chars().nth(1);
+    let length = match kind {
+        Some('x') => 4,
+        Some('u') => 6,
+        Some('U') => 10,
+        Some(other) => 1 + other.len_utf8(),
+        None => 1,
+    };
+    length.min(written.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written_offset;
+    use crate::{Scalar, Style};
+
+    #[test]
+    fn offsets_point_at_the_same_character() {
+        let check = |written: &str, style: Style, text: &str, marked: char| {
+            let scalar = Scalar { text: text.to_owned(), style };
+            let offset = text.find(marked).expect("the mark is in the text");
+            let at = written_offset(written, &scalar, offset);
+            assert_eq!(written.find(marked), Some(at), "{written:?}");
+        };
+        check("/a => !", Style::Plain, "/a => !", '!');
+        check("/a =>\n    !", Style::Plain, "/a => !", '!');
+        check("'/a''b => !'", Style::SingleQuoted, "/a'b => !", '!');
+        check("\"\\t/a\\x20\\u0041 => !\"", Style::DoubleQuoted, "\t/a A => !", '!');
+        check("|\n    /a => /b ;\n    /c => !\n", Style::Block, "/a => /b ;\n/c => !\n", '!');
+        check(">- # folded\n    /a => /b ;\n\n    /c => !\n", Style::Block, "/a => /b ;\n/c => !", '!');
+        check("/ä => !", Style::Plain, "/ä => !", '!');
+    }
+
+    #[test]
+    fn the_end_is_behind_the_last_character() {
+        let check = |written: &str, style: Style, text: &str, expected: usize| {
+            let scalar = Scalar { text: text.to_owned(), style };
+            assert_eq!(written_offset(written, &scalar, text.len()), expected, "{written:?}");
+        };
+        check("/a", Style::Plain, "/a", 2);
+        check("'/a'", Style::SingleQuoted, "/a", 3);
+        check("|\n  /a\n", Style::Block, "/a\n", 6);
+        check("", Style::Plain, "", 0);
+    }
+}

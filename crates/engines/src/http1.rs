@@ -1,0 +1,17 @@
+//! The HTTP/1 engine (architecture.md §5): heads, framing, bodies and the two connections of an exchange.
+
+mod attempt;
+mod body;
+mod connection;
+mod exchange;
+mod framing;
+mod head;
+mod out;
+mod read;
+mod reply;
+mod scan;
+mod work;
+
+pub(crate) use connection::Connection;
+pub use scan::Limits;
+pub(crate) use work::Work;

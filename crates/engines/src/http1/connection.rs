@@ -1,0 +1,240 @@
+//! A caller's connection: one task that takes requests off it and answers them, one after the other.
+
+use super::framing;
+use super::read::poll_read;
+use super::reply;
+use super::scan::{Scanned, Scanner, empty_lines};
+use super::work::{Framing, Work};
+use crate::context::{Connections, Context as Worker, Draining, Live, ServerContext};
+use crate::timer::Timer;
+use balance::Nanos;
+use router::header::Known;
+use router::seam::Head;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+/// How long a head may take from its first byte to its last. Linkerd waits for ever; see docs/differences.md.
+const HEAD_TIME: Nanos = Nanos::from_secs(60);
+/// How long, and for how many bytes, a caller that is being refused may go on sending before it is cut off. Closing at
+/// once would reset the connection and could destroy the answer on its way.
+const LINGER: (std::time::Duration, usize) = (std::time::Duration::from_secs(2), 1 << 20);
+
+/// The caller's socket and what was read from it too early.
+pub(crate) struct Caller {
+    pub(crate) io: TcpStream,
+    /// Bytes that were read but belong to what comes next.
+    pub(crate) input: Vec<u8>,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+/// A caller's connection.
+pub(crate) struct Connection {
+    pub(crate) server: Rc<ServerContext>,
+    pub(crate) caller: Caller,
+    pub(crate) timer: Timer,
+    pub(crate) peer: SocketAddr,
+    /// The clock's last reading: near enough for what follows in the same turn.
+    pub(crate) now: Nanos,
+    scanner: Scanner,
+    /// When the first byte of the head that is being read arrived.
+    head_since: Option<Nanos>,
+    requests: u64,
+    born: Nanos,
+    slot: Option<usize>,
+    _live: Live,
+}
+
+/// What a connection brought.
+enum Next {
+    /// A request, parsed and framed.
+    Request(Box<Work>),
+    /// Something that is no request; the answer's status.
+    Refuse(u16),
+    /// Its end.
+    Closed,
+}
+
+impl Connection {
+    pub(crate) fn new(server: Rc<ServerContext>, io: TcpStream, peer: SocketAddr, live: Live) -> Connection {
+        let born = server.worker.clock.now();
+        server.server.accepted(server.worker.worker);
+        let caller = Caller { io, input: Vec::new(), received: 0, sent: 0 };
+        Connection {
+            server,
+            caller,
+            timer: Timer::default(),
+            peer,
+            now: born,
+            scanner: Scanner::default(),
+            head_since: None,
+            requests: 0,
+            born,
+            slot: None,
+            _live: live,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub(crate) async fn serve(mut self) {
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        self.slot = Some(self.connections().enter(waker));
+        loop {
+            match poll_fn(|cx| self.poll_next(cx)).await {
+                Next::Request(work) => {
+                    self.requests += 1;
+                    if !self.exchange(work).await {
+                        return;
+                    }
+                }
+                Next::Refuse(status) => return self.refuse(status).await,
+                Next::Closed => return,
+            }
+        }
+    }
+
+    fn connections(&self) -> &Connections {
+        &self.server.worker.connections
+    }
+
+    /// Waits for a request. Between requests nothing is held but this struct.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        let server = self.server.clone();
+        let worker = &*server.worker;
+        loop {
+            if !self.caller.input.is_empty() {
+                let mut input = std::mem::take(&mut self.caller.input);
+                let (used, next) = self.head(&input, worker);
+                if used == input.len() {
+                    worker.recycle(input);
+                } else {
+                    input.drain(..used);
+                    input.shrink_to(2 * input.len());
+                    self.caller.input = input;
+                }
+                if let Some(next) = next {
+                    return Poll::Ready(next);
+                }
+            }
+            if self.poll_head_time(cx, worker).is_ready() {
+                return Poll::Ready(Next::Refuse(408));
+            }
+            if self.caller.input.is_empty() && worker.connections.draining() == Draining::Close {
+                return Poll::Ready(Next::Closed);
+            }
+            let mut scratch = worker.scratch.borrow_mut();
+            let n = match ready!(poll_read(&mut self.caller.io, cx, &mut scratch)) {
+                Ok(n) if n > 0 => n,
+                _ => return Poll::Ready(Next::Closed),
+            };
+            self.caller.received += n as u64;
+            if !self.caller.input.is_empty() {
+                self.caller.input.extend_from_slice(&scratch[..n]);
+                continue;
+            }
+            // The usual case: a whole head in one piece, read where it stands.
+            let (used, next) = self.head(&scratch[..n], worker);
+            if used < n {
+                self.caller.input.extend_from_slice(&scratch[used..n]);
+            }
+            if let Some(next) = next {
+                return Poll::Ready(next);
+            }
+        }
+    }
+
+    /// Takes a head off `input` if it is there: how many bytes were used, and what came of it.
+    fn head(&mut self, input: &[u8], worker: &Worker) -> (usize, Option<Next>) {
+        let fresh = self.head_since.is_none();
+        let skip = if fresh { empty_lines(input) } else { 0 };
+        let rest = &input[skip..];
+        if rest.is_empty() || fresh && rest == b"\r" {
+            return (skip, None);
+        }
+        let status = match self.scanner.scan(rest, self.server.settings.limits) {
+            Scanned::Partial => {
+                self.head_since.get_or_insert_with(|| worker.clock.now());
+                return (skip, None);
+            }
+            Scanned::Complete(n) => {
+                self.scanner = Scanner::default();
+                self.head_since = None;
+                let mut work = worker.work();
+                match self.frame(&mut work, &rest[..n]) {
+                    Ok(()) => return (skip + n, Some(Next::Request(work))),
+                    Err(status) => status,
+                }
+            }
+            Scanned::LineTooLong => 414,
+            Scanned::HeadersTooLong => 431,
+            Scanned::BareLineFeed => 400,
+        };
+        (input.len(), Some(Next::Refuse(status)))
+    }
+
+    fn frame(&self, work: &mut Work, head: &[u8]) -> Result<(), u16> {
+        use super::head::HeadError;
+        let refused = |status: u16, why: &dyn std::fmt::Debug| {
+            tracing::debug!(peer = %self.peer, ?why, status, "refused a request");
+            status
+        };
+        work.request.parse_request(head).map_err(|e| match e {
+            HeadError::TooManyLines => refused(431, &e),
+            HeadError::Malformed(_) => refused(400, &e),
+        })?;
+        let request = framing::of_request(&mut work.request).map_err(|e| refused(400, &e))?;
+        let version = work.request.version();
+        work.framing = Framing { request, version, held: true };
+        debug_assert!(!work.request.has(Known::ContentLength));
+        Ok(())
+    }
+
+    fn poll_head_time(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<()> {
+        let deadline = self.head_since.map(|since| since + HEAD_TIME);
+        self.timer.poll(cx, deadline, &worker.clock)
+    }
+
+    /// Refuses what is no request and ends the connection.
+    pub(crate) async fn refuse(mut self, status: u16) {
+        let _ = self.caller.io.write_all(&reply::bare(status)).await;
+        self.linger().await;
+    }
+
+    /// Ends a connection whose caller may still be sending.
+    pub(crate) async fn linger(&mut self) {
+        let server = self.server.clone();
+        let discard = async {
+            if self.caller.io.shutdown().await.is_err() {
+                return;
+            }
+            let mut left = LINGER.1;
+            while left > 0 {
+                let read = poll_fn(|cx| {
+                    let mut scratch = server.worker.scratch.borrow_mut();
+                    poll_read(&mut self.caller.io, cx, &mut scratch)
+                });
+                match read.await {
+                    Ok(n) if n > 0 => left = left.saturating_sub(n),
+                    _ => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LINGER.0, discard).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.server.worker.connections.leave(slot);
+        }
+        let worker = &self.server.worker;
+        let age = worker.clock.now().since(self.born);
+        let Caller { received, sent, .. } = self.caller;
+        self.server.server.closed(worker.worker, age, self.requests, received, sent);
+    }
+}

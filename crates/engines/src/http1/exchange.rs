@@ -1,0 +1,285 @@
+//! One exchange: from a request's head to the last byte of its answer, over as many attempts as the router wants.
+
+use super::attempt::{Attempt, Ended};
+use super::connection::Connection;
+use super::framing::Body;
+use super::out::Out;
+use super::read::poll_read;
+use super::reply;
+use super::work::Work;
+use crate::context::{Context as Worker, Draining};
+use crate::pool::Upstream;
+use balance::Nanos;
+use router::Exchange;
+use router::seam::{Arrival, BindingWait, Failure, Generated, Outcome, RequestHead, Step, Version};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+/// Longest a TCP connect may take (dataplane.md §6.2).
+const CONNECT_TIME: Nanos = Nanos::from_secs(1);
+
+/// What an exchange came to.
+struct Done {
+    outcome: Outcome,
+    /// The caller's connection may carry another request.
+    keep: bool,
+    /// The caller may still be sending: close gently.
+    linger: bool,
+}
+
+impl Done {
+    fn gone() -> Done {
+        Done { outcome: Outcome::CallerGone, keep: false, linger: false }
+    }
+}
+
+impl Connection {
+    /// Runs one exchange; false when the connection is at its end.
+    pub(crate) async fn exchange(&mut self, mut work: Box<Work>) -> bool {
+        let server = self.server.clone();
+        let worker = &*server.worker;
+        if !self.hold_body(&mut work).await {
+            worker.done(work);
+            return false;
+        }
+        self.now = worker.clock.now();
+        let arrival = Arrival { peer: self.peer, now: self.now, replayable: work.framing.held };
+        let (mut exchange, step) = server.router.borrow_mut().on_head(&mut work.request, arrival);
+        let done = self.follow(step, &mut work, &mut exchange).await;
+        server.router.borrow_mut().on_end(exchange, done.outcome, worker.clock.now());
+        worker.done(work);
+        if done.linger {
+            self.linger().await;
+        }
+        done.keep
+    }
+
+    /// Does what the router says until the caller has its answer.
+    async fn follow(&mut self, mut step: Step, work: &mut Work, exchange: &mut Exchange) -> Done {
+        loop {
+            step = match step {
+                Step::Reply(answer) => return self.reply(&answer, work).await,
+                Step::AwaitBinding(wait) => self.await_binding(wait, work, exchange).await,
+                Step::Delay(time) => self.delay(time, work, exchange).await,
+                Step::Send => match self.attempt(work, exchange).await {
+                    Ok(done) => return done,
+                    Err(step) => step,
+                },
+            };
+        }
+    }
+
+    /// Reads a small body whole, so that it travels with its head and can be sent again.
+    async fn hold_body(&mut self, work: &mut Work) -> bool {
+        let request = work.framing.request;
+        let most = self.server.settings.hold_body;
+        let held = match request.body {
+            Body::None => true,
+            Body::Length(n) => n <= most,
+            Body::Chunked | Body::UntilClose => false,
+        };
+        work.framing.held = held;
+        if !held {
+            work.flow.begin(request.body, request.expects_continue);
+            return true;
+        }
+        let Body::Length(length) = request.body else { return true };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let missing = self.caller.input.len() < length;
+        let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+        if request.expects_continue && missing && self.caller.io.write_all(go_on).await.is_err() {
+            return false;
+        }
+        poll_fn(|cx| self.poll_body(cx, length, &mut work.body)).await
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, length: usize, body: &mut Vec<u8>) -> Poll<bool> {
+        let worker = &*self.server.worker;
+        loop {
+            let n = (length - body.len()).min(self.caller.input.len());
+            if n > 0 {
+                body.extend_from_slice(&self.caller.input[..n]);
+                self.caller.input.drain(..n);
+                if self.caller.input.is_empty() {
+                    worker.recycle(std::mem::take(&mut self.caller.input));
+                }
+            }
+            if body.len() == length {
+                return Poll::Ready(true);
+            }
+            let mut scratch = worker.scratch.borrow_mut();
+            match ready!(poll_read(&mut self.caller.io, cx, &mut scratch)) {
+                Ok(n) if n > 0 => {
+                    self.caller.received += n as u64;
+                    self.caller.input.extend_from_slice(&scratch[..n]);
+                }
+                _ => return Poll::Ready(false),
+            }
+        }
+    }
+
+    async fn await_binding(&mut self, mut wait: BindingWait, work: &mut Work, exchange: &mut Exchange) -> Step {
+        let server = self.server.clone();
+        let worker = &*server.worker;
+        let bound = poll_fn(|cx| {
+            if self.timer.poll(cx, exchange.deadline(), &worker.clock).is_ready() {
+                return Poll::Ready(false);
+            }
+            wait.as_mut().poll(cx).map(|()| true)
+        })
+        .await;
+        let now = worker.clock.now();
+        self.now = now;
+        let mut router = server.router.borrow_mut();
+        if bound { router.resume(exchange, &mut work.request, now) } else { router.on_deadline(exchange, now) }
+    }
+
+    async fn delay(&mut self, time: Nanos, work: &mut Work, exchange: &mut Exchange) -> Step {
+        let server = self.server.clone();
+        let worker = &*server.worker;
+        let until = worker.clock.now() + time;
+        let deadline = exchange.deadline();
+        let first = deadline.map_or(until, |d| d.min(until));
+        poll_fn(|cx| self.timer.poll(cx, Some(first), &worker.clock)).await;
+        let now = worker.clock.now();
+        self.now = now;
+        let mut router = server.router.borrow_mut();
+        if deadline.is_some_and(|d| d <= now) {
+            router.on_deadline(exchange, now)
+        } else {
+            router.resume(exchange, &mut work.request, now)
+        }
+    }
+
+    /// Sends the request to the endpoint the router chose; `Err` is the router's next step.
+    async fn attempt(&mut self, work: &mut Work, exchange: &mut Exchange) -> Result<Done, Step> {
+        let server = self.server.clone();
+        let worker = &*server.worker;
+        let pooled = match exchange.wants_fresh_connection() {
+            true => None,
+            false => worker.pool.borrow_mut().take(exchange.endpoint().id),
+        };
+        let mut upstream = match pooled {
+            Some(upstream) => {
+                exchange.connected(self.now);
+                upstream
+            }
+            None => Box::pin(self.connect(work, exchange)).await?,
+        };
+        let ended = {
+            let Connection { caller, timer, .. } = self;
+            let mut attempt =
+                Attempt { server: &server, caller, timer, work, exchange, upstream: &mut upstream };
+            attempt.start();
+            poll_fn(|cx| attempt.poll(cx)).await
+        };
+        self.after(ended, upstream, work, exchange, worker).await
+    }
+
+    async fn after(
+        &mut self,
+        ended: Ended,
+        mut upstream: Upstream,
+        work: &mut Work,
+        exchange: &mut Exchange,
+        worker: &Worker,
+    ) -> Result<Done, Step> {
+        upstream.served += 1;
+        match ended {
+            Ended::Complete { reuse } => {
+                if reuse {
+                    worker.pool.borrow_mut().put(upstream, worker.clock.now());
+                }
+                let keep = work.flow.keeps_caller();
+                let linger = !work.flow.request_is_read();
+                Ok(Done { outcome: Outcome::Complete, keep, linger })
+            }
+            Ended::Cut => Ok(Done { outcome: Outcome::ResponseCut, keep: false, linger: false }),
+            Ended::CallerGone => Ok(Done::gone()),
+            Ended::BadRequest { reason, answered } => {
+                tracing::debug!(peer = %self.peer, reason, "the request's body breaks the chunked coding");
+                drop(upstream);
+                if !answered {
+                    let _ = self.caller.io.write_all(&reply::bare(400)).await;
+                }
+                Ok(Done { linger: !answered, ..Done::gone() })
+            }
+            Ended::Again { step, reuse } => {
+                if reuse {
+                    worker.pool.borrow_mut().put(upstream, worker.clock.now());
+                }
+                Err(step)
+            }
+            Ended::Deadline(step) => Err(step),
+            Ended::Failed(failure) => {
+                drop(upstream);
+                let now = worker.clock.now();
+                self.now = now;
+                Err(self.server.router.borrow_mut().on_failure(exchange, &mut work.request, failure, now))
+            }
+        }
+    }
+
+    async fn connect(&mut self, work: &mut Work, exchange: &mut Exchange) -> Result<Upstream, Step> {
+        let server = self.server.clone();
+        let worker = &*server.worker;
+        let endpoint = exchange.endpoint().clone();
+        let begun = worker.clock.now();
+        let mut connecting = std::pin::pin!(TcpStream::connect(endpoint.address));
+        let limit = begun + CONNECT_TIME;
+        let deadline = exchange.deadline().filter(|d| *d < limit);
+        let result = poll_fn(|cx| {
+            if let Poll::Ready(done) = Pin::new(&mut connecting).as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            self.timer.poll(cx, Some(deadline.unwrap_or(limit)), &worker.clock).map(|()| None)
+        })
+        .await;
+        let now = worker.clock.now();
+        let reason: Box<str> = match result {
+            Some(Ok(io)) => {
+                let _ = io.set_nodelay(true);
+                endpoint.connected(worker.worker, now.since(begun));
+                exchange.connected(now);
+                return Ok(Upstream::new(io, endpoint, worker.worker, now));
+            }
+            Some(Err(e)) => e.to_string().into(),
+            None if deadline.is_some() => {
+                return Err(server.router.borrow_mut().on_deadline(exchange, now));
+            }
+            None => "connect timed out after 1 s".into(),
+        };
+        endpoint.connect_failed(worker.worker, now.since(begun));
+        let failure = Failure::Connect { reason };
+        Err(server.router.borrow_mut().on_failure(exchange, &mut work.request, failure, now))
+    }
+
+    /// Writes an answer of the proxy's own.
+    async fn reply(&mut self, answer: &Generated, work: &mut Work) -> Done {
+        let server = self.server.clone();
+        let worker = &*server.worker;
+        let whole = work.flow.request_is_read();
+        let keep = work.framing.request.keep_alive
+            && whole
+            && worker.connections.draining() == Draining::No;
+        let form = reply::Form {
+            head_only: work.request.method() == b"HEAD",
+            keep,
+            say_keep: work.framing.version == Version::Http10,
+        };
+        let mut out = Out::default();
+        reply::write(answer, form, out.buffer(worker));
+        let written = poll_fn(|cx| {
+            let Connection { caller, .. } = self;
+            out.poll_flush(cx, &mut caller.io, worker, &mut caller.sent)
+        })
+        .await;
+        match written {
+            Ok(()) => Done { outcome: Outcome::Complete, keep, linger: !whole },
+            Err(_) => Done::gone(),
+        }
+    }
+}

@@ -1,0 +1,593 @@
+//! Heads of HTTP/1 messages: the bytes as they came, an index of their lines, and the edits made to them.
+//!
+//! A head is never turned into a map. Lines are classified once while they are indexed; a line is removed by a flag and
+//! added behind the others; writing the head copies runs of untouched lines whole. All buffers are kept from message to
+//! message, so a steady request allocates nothing here.
+
+use router::header::{Known, Name};
+use router::seam::{Head, RequestHead, ResponseHead, Version};
+use std::ops::Range;
+
+/// A line of the head as it was received.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    name: u32,
+    name_end: u32,
+    value: u32,
+    value_end: u32,
+    /// Offset behind the line's CRLF.
+    end: u32,
+    known: Option<Known>,
+    live: bool,
+    /// The line reads exactly `name: value CRLF`, so it may be copied as it is.
+    clean: bool,
+}
+
+/// A line the proxy added; its text stands in `extra` as it goes on the wire.
+#[derive(Clone, Copy, Debug)]
+struct Added {
+    name: u32,
+    value: u32,
+    value_end: u32,
+    known: Option<Known>,
+    live: bool,
+}
+
+/// Head of a request or a response.
+#[derive(Debug, Default)]
+pub(crate) struct HeadBuf {
+    bytes: Vec<u8>,
+    lines: Vec<Line>,
+    extra: Vec<u8>,
+    added: Vec<Added>,
+    /// One bit for each known field that is present.
+    present: u64,
+    mark: Mark,
+    start: StartLine,
+    /// The target as it shall be sent, where it differs from the one received.
+    target: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Mark {
+    extra: usize,
+    added: usize,
+    present: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct StartLine {
+    /// Length without CRLF, counted from the first byte.
+    len: u32,
+    method_len: u32,
+    target: u32,
+    target_end: u32,
+    status: u16,
+    version: Version,
+}
+
+impl Default for StartLine {
+    fn default() -> Self {
+        StartLine { len: 0, method_len: 0, target: 0, target_end: 0, status: 0, version: Version::Http11 }
+    }
+}
+
+/// Most lines a head may have. `maxHeadersKB` ends it sooner for all but empty ones.
+const MOST_LINES: usize = 1024;
+/// Lines for which no heap memory is needed while parsing.
+const FEW_LINES: usize = 48;
+
+/// Why a head was refused; the text is for the log and, of a response, for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadError {
+    /// Not HTTP/1.0 or HTTP/1.1 as RFC 9112 defines it.
+    Malformed(&'static str),
+    /// More lines than [`MOST_LINES`].
+    TooManyLines,
+}
+
+const fn bit(k: Known) -> u64 {
+    1 << (k as u8)
+}
+
+fn offset(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
+}
+
+fn range(from: u32, to: u32) -> Range<usize> {
+    from as usize..to as usize
+}
+
+impl HeadBuf {
+    /// Forgets the message; buffers stay.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.lines.clear();
+        self.extra.clear();
+        self.added.clear();
+        self.present = 0;
+        self.mark = Mark::default();
+        self.target = None;
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.extra.capacity() + self.lines.capacity() * size_of::<Line>()
+    }
+
+    /// Takes over the head of a request: `head` ends with its empty line and has CRLF line ends only.
+    pub(crate) fn parse_request(&mut self, head: &[u8]) -> Result<(), HeadError> {
+        self.clear();
+        self.bytes.extend_from_slice(head);
+        with_headers(|headers| {
+            let mut parsed = httparse::Request::new(&mut []);
+            match httparse::ParserConfig::default().parse_request_with_uninit_headers(
+                &mut parsed,
+                &self.bytes,
+                headers,
+            ) {
+                Ok(httparse::Status::Complete(n)) if n == self.bytes.len() => {}
+                Ok(_) => return Err(HeadError::Malformed("incomplete head")),
+                Err(e) => return Err(refused(e)),
+            }
+            let base = self.bytes.as_ptr() as usize;
+            let (method, target) = (parsed.method.unwrap_or(""), parsed.path.unwrap_or(""));
+            if !target.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
+                return Err(HeadError::Malformed("invalid byte in the request target"));
+            }
+            let at = offset(target.as_ptr() as usize - base);
+            self.start = StartLine {
+                len: 0,
+                method_len: offset(method.len()),
+                target: at,
+                target_end: at + offset(target.len()),
+                status: 0,
+                version: version(parsed.version),
+            };
+            // httparse has checked that exactly ` HTTP/1.x` follows the target.
+            self.start.len = self.start.target_end + 9;
+            index(&mut self.lines, &mut self.present, &self.bytes, parsed.headers);
+            Ok(())
+        })
+    }
+
+    /// Takes over the head of a response: as [`HeadBuf::parse_request`].
+    pub(crate) fn parse_response(&mut self, head: &[u8]) -> Result<(), HeadError> {
+        self.clear();
+        self.bytes.extend_from_slice(head);
+        with_headers(|headers| {
+            let mut parsed = httparse::Response::new(&mut []);
+            match httparse::ParserConfig::default().parse_response_with_uninit_headers(
+                &mut parsed,
+                &self.bytes,
+                headers,
+            ) {
+                Ok(httparse::Status::Complete(n)) if n == self.bytes.len() => {}
+                Ok(_) => return Err(HeadError::Malformed("incomplete head")),
+                Err(e) => return Err(refused(e)),
+            }
+            let len = memchr::memchr(b'\r', &self.bytes).unwrap_or(0);
+            self.start = StartLine {
+                len: offset(len),
+                status: parsed.code.unwrap_or(0),
+                version: version(parsed.version),
+                ..StartLine::default()
+            };
+            index(&mut self.lines, &mut self.present, &self.bytes, parsed.headers);
+            Ok(())
+        })
+    }
+
+    /// Appends the head to `out` without its empty line, so that the engine can add the framing.
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        match &self.target {
+            None => out.extend_from_slice(&self.bytes[..self.start.len as usize]),
+            Some(target) => {
+                out.extend_from_slice(self.method());
+                out.push(b' ');
+                out.extend_from_slice(target);
+                out.extend_from_slice(&self.bytes[range(self.start.target_end, self.start.len)]);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+        self.write_lines(out);
+        self.write_added(out);
+    }
+
+    fn write_lines(&self, out: &mut Vec<u8>) {
+        let mut run: Option<(u32, u32)> = None;
+        for line in &self.lines {
+            if line.live && line.clean {
+                run = match run {
+                    Some((from, to)) if to == line.name => Some((from, line.end)),
+                    Some((from, to)) => {
+                        out.extend_from_slice(&self.bytes[range(from, to)]);
+                        Some((line.name, line.end))
+                    }
+                    None => Some((line.name, line.end)),
+                };
+                continue;
+            }
+            if let Some((from, to)) = run.take() {
+                out.extend_from_slice(&self.bytes[range(from, to)]);
+            }
+            if line.live {
+                push_line(out, &self.bytes[range(line.name, line.name_end)], self.value(line));
+            }
+        }
+        if let Some((from, to)) = run {
+            out.extend_from_slice(&self.bytes[range(from, to)]);
+        }
+    }
+
+    fn write_added(&self, out: &mut Vec<u8>) {
+        if self.added.iter().all(|a| a.live) {
+            out.extend_from_slice(&self.extra);
+            return;
+        }
+        for a in self.added.iter().filter(|a| a.live) {
+            out.extend_from_slice(&self.extra[range(a.name, a.value_end + 2)]);
+        }
+    }
+
+    fn value(&self, line: &Line) -> &[u8] {
+        &self.bytes[range(line.value, line.value_end)]
+    }
+
+    /// Values of all lines of a field, received ones first.
+    pub(crate) fn values<'a>(&'a self, name: Name<'a>) -> impl Iterator<Item = &'a [u8]> + 'a {
+        let known = match name {
+            Name::Known(k) => Some(k),
+            Name::Other(_) => None,
+        };
+        let absent = known.is_some_and(|k| self.present & bit(k) == 0);
+        let received = self.lines.iter().take_while(move |_| !absent);
+        let received = received
+            .filter(move |l| l.live && self.is(l.known, &self.bytes[range(l.name, l.name_end)], name))
+            .map(|l| self.value(l));
+        let added = self.added.iter().take_while(move |_| !absent);
+        let added = added
+            .filter(move |a| a.live && self.is(a.known, self.added_name(a), name))
+            .map(|a| &self.extra[range(a.value, a.value_end)]);
+        received.chain(added)
+    }
+
+    fn added_name(&self, a: &Added) -> &[u8] {
+        &self.extra[range(a.name, a.value - 2)]
+    }
+
+    fn is(&self, known: Option<Known>, text: &[u8], name: Name<'_>) -> bool {
+        match name {
+            Name::Known(k) => known == Some(k),
+            Name::Other(other) => known.is_none() && text.eq_ignore_ascii_case(other),
+        }
+    }
+}
+
+fn push_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn version(minor: Option<u8>) -> Version {
+    if minor == Some(0) { Version::Http10 } else { Version::Http11 }
+}
+
+fn refused(e: httparse::Error) -> HeadError {
+    HeadError::Malformed(match e {
+        httparse::Error::TooManyHeaders => return HeadError::TooManyLines,
+        httparse::Error::HeaderName => "invalid byte in a header name",
+        httparse::Error::HeaderValue => "invalid byte in a header value",
+        httparse::Error::NewLine => "invalid line end",
+        httparse::Error::Status => "invalid status line",
+        httparse::Error::Token => "invalid byte in the first line",
+        httparse::Error::Version => "invalid HTTP version",
+    })
+}
+
+/// Runs a parser with room for few headers, and again with room for many where that was not enough.
+fn with_headers<'b>(
+    mut parse: impl FnMut(&mut [std::mem::MaybeUninit<httparse::Header<'b>>]) -> Result<(), HeadError>,
+) -> Result<(), HeadError> {
+    let mut few = [const { std::mem::MaybeUninit::uninit() }; FEW_LINES];
+    match parse(&mut few) {
+        Err(HeadError::TooManyLines) => {
+            let mut many = vec![const { std::mem::MaybeUninit::uninit() }; MOST_LINES];
+            parse(&mut many)
+        }
+        done => done,
+    }
+}
+
+/// Fills `lines` from what httparse found in `bytes`.
+fn index(lines: &mut Vec<Line>, present: &mut u64, bytes: &[u8], headers: &[httparse::Header<'_>]) {
+    let base = bytes.as_ptr() as usize;
+    lines.clear();
+    *present = 0;
+    for h in headers {
+        let name = offset(h.name.as_ptr() as usize - base);
+        let name_end = name + offset(h.name.len());
+        let value = if h.value.is_empty() { name_end + 2 } else { offset(h.value.as_ptr() as usize - base) };
+        let known = Known::classify(h.name.as_bytes());
+        if let Some(k) = known {
+            *present |= bit(k);
+        }
+        // The end of a line is where the next begins: known only then.
+        if let Some(last) = lines.last_mut() {
+            close(last, name, bytes);
+        }
+        let value_end = value + offset(h.value.len());
+        lines.push(Line { name, name_end, value, value_end, end: 0, known, live: true, clean: false });
+    }
+    if let Some(last) = lines.last_mut() {
+        close(last, offset(bytes.len() - 2), bytes);
+    }
+}
+
+fn close(line: &mut Line, end: u32, bytes: &[u8]) {
+    line.end = end;
+    // An empty value has no place of its own; put it where `name: ` ends and let the line be written anew.
+    if line.value_end + 2 > end {
+        line.value = line.name_end;
+        line.value_end = line.name_end;
+    }
+    line.clean = line.value_end + 2 == end
+        && line.value == line.name_end + 2
+        && bytes.get(line.name_end as usize + 1) == Some(&b' ');
+}
+
+impl Head for HeadBuf {
+    fn get(&self, name: Name<'_>) -> Option<&[u8]> {
+        match name {
+            Name::Known(k) if self.present & bit(k) == 0 => None,
+            Name::Known(k) => self
+                .lines
+                .iter()
+                .find(|l| l.live && l.known == Some(k))
+                .map(|l| self.value(l))
+                .or_else(|| {
+                    let added = self.added.iter().find(|a| a.live && a.known == Some(k))?;
+                    Some(&self.extra[range(added.value, added.value_end)])
+                }),
+            Name::Other(text) => self
+                .lines
+                .iter()
+                .find(|l| l.live && self.is(l.known, &self.bytes[range(l.name, l.name_end)], Name::Other(text)))
+                .map(|l| self.value(l))
+                .or_else(|| {
+                    let found = |a: &&Added| a.live && self.is(a.known, self.added_name(a), name);
+                    let added = self.added.iter().find(found)?;
+                    Some(&self.extra[range(added.value, added.value_end)])
+                }),
+        }
+    }
+
+    fn each(&self, name: Name<'_>, f: &mut dyn FnMut(&[u8])) {
+        self.values(name).for_each(f);
+    }
+
+    fn has(&self, name: Known) -> bool {
+        self.present & bit(name) != 0
+    }
+
+    fn remove(&mut self, name: Name<'_>) {
+        if let Name::Known(k) = name {
+            if self.present & bit(k) == 0 {
+                return;
+            }
+            self.present &= !bit(k);
+            for l in self.lines.iter_mut().filter(|l| l.known == Some(k)) {
+                l.live = false;
+            }
+            for a in self.added.iter_mut().filter(|a| a.known == Some(k)) {
+                a.live = false;
+            }
+            return;
+        }
+        let text = name.text();
+        for l in &mut self.lines {
+            if l.known.is_none() && self.bytes[range(l.name, l.name_end)].eq_ignore_ascii_case(text) {
+                l.live = false;
+            }
+        }
+        for a in &mut self.added {
+            if a.known.is_none() && self.extra[range(a.name, a.value - 2)].eq_ignore_ascii_case(text) {
+                a.live = false;
+            }
+        }
+    }
+
+    fn append(&mut self, name: Name<'_>, value: &[u8]) {
+        let at = self.extra.len();
+        push_line(&mut self.extra, name.text(), value);
+        let known = match name {
+            Name::Known(k) => {
+                self.present |= bit(k);
+                Some(k)
+            }
+            Name::Other(_) => None,
+        };
+        let value_end = offset(self.extra.len() - 2);
+        let value = value_end - offset(value.len());
+        self.added.push(Added { name: offset(at), value, value_end, known, live: true });
+    }
+
+    fn extend_last(&mut self, name: Name<'_>, suffix: &[u8]) {
+        let mut value: Vec<u8> = match self.values(name).last() {
+            None => return self.append(name, suffix),
+            Some(value) => value.to_vec(),
+        };
+        value.extend_from_slice(b", ");
+        value.extend_from_slice(suffix);
+        self.drop_last(name);
+        self.append(name, &value);
+    }
+
+    fn version(&self) -> Version {
+        self.start.version
+    }
+}
+
+impl HeadBuf {
+    /// Removes the last live line of a field.
+    fn drop_last(&mut self, name: Name<'_>) {
+        let found = (0..self.added.len())
+            .rev()
+            .find(|&i| self.added[i].live && self.is(self.added[i].known, self.added_name(&self.added[i]), name));
+        if let Some(i) = found {
+            self.added[i].live = false;
+            return;
+        }
+        let line_name = |l: &Line| &self.bytes[range(l.name, l.name_end)];
+        let found =
+            (0..self.lines.len()).rev().find(|&i| self.lines[i].live && self.is(self.lines[i].known, line_name(&self.lines[i]), name));
+        if let Some(i) = found {
+            self.lines[i].live = false;
+        }
+    }
+}
+
+impl RequestHead for HeadBuf {
+    fn method(&self) -> &[u8] {
+        &self.bytes[..self.start.method_len as usize]
+    }
+
+    fn target(&self) -> &[u8] {
+        match &self.target {
+            Some(target) => target,
+            None => &self.bytes[range(self.start.target, self.start.target_end)],
+        }
+    }
+
+    fn set_target(&mut self, target: &[u8]) {
+        self.target = Some(target.to_vec());
+    }
+
+    fn mark(&mut self) {
+        self.mark = Mark { extra: self.extra.len(), added: self.added.len(), present: self.present };
+    }
+
+    fn rewind(&mut self) {
+        self.extra.truncate(self.mark.extra);
+        self.added.truncate(self.mark.added);
+        self.present = self.mark.present;
+    }
+}
+
+impl ResponseHead for HeadBuf {
+    fn status(&self) -> u16 {
+        self.start.status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &str) -> HeadBuf {
+        let mut head = HeadBuf::default();
+        head.parse_request(text.as_bytes()).expect("a good head");
+        head
+    }
+
+    fn written(head: &HeadBuf) -> String {
+        let mut out = Vec::new();
+        head.write_to(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_untouched_head_is_written_as_it_came() {
+        let text = "GET /a?b HTTP/1.1\r\nHost: web\r\nX-A: 1\r\nx-b:  \t2 \r\nX-Empty:\r\nX-C:3\r\n\r\n";
+        let want = "GET /a?b HTTP/1.1\r\nHost: web\r\nX-A: 1\r\nx-b: 2\r\nX-Empty: \r\nX-C: 3\r\n";
+        assert_eq!(written(&request(text)), want);
+    }
+
+    #[test]
+    fn edits_leave_the_other_lines_alone() {
+        let mut head = request("POST /p HTTP/1.0\r\nHost: web\r\nVia: 1.0 bob\r\nvia: 1.1 mary\r\nTE: x\r\nFoo: 1\r\n\r\n");
+        head.remove(Known::Te.into());
+        head.remove(Name::of(b"foo"));
+        head.extend_last(Known::Via.into(), b"1.0 linkerd");
+        head.set(Known::L5dReqid.into(), b"abc");
+        head.set_target(b"/q");
+        let want = "POST /q HTTP/1.0\r\nHost: web\r\nVia: 1.0 bob\r\nVia: 1.1 mary, 1.0 linkerd\r\nl5d-reqid: abc\r\n";
+        assert_eq!(written(&head), want);
+        assert_eq!(head.get(Known::Te.into()), None);
+        assert!(!head.has(Known::Te));
+        assert_eq!(head.version(), Version::Http10);
+    }
+
+    #[test]
+    fn rewind_undoes_an_attempt() {
+        let mut head = request("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+        head.append(Known::L5dDstService.into(), b"/svc/web");
+        head.mark();
+        head.append(Known::L5dDstClient.into(), b"/a");
+        head.rewind();
+        assert!(!head.has(Known::L5dDstClient));
+        head.append(Known::L5dDstClient.into(), b"/b");
+        assert_eq!(
+            written(&head),
+            "GET / HTTP/1.1\r\nHost: web\r\nl5d-dst-service: /svc/web\r\nl5d-dst-client: /b\r\n"
+        );
+    }
+
+    #[test]
+    fn appending_and_removing_again_leaves_nothing() {
+        let mut head = request("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+        head.append(Name::of(b"X-Own"), b"1");
+        head.append(Known::L5dReqid.into(), b"1");
+        head.remove(Name::of(b"x-own"));
+        assert_eq!(written(&head), "GET / HTTP/1.1\r\nHost: web\r\nl5d-reqid: 1\r\n");
+        head.remove(Known::L5dReqid.into());
+        assert_eq!(written(&head), "GET / HTTP/1.1\r\nHost: web\r\n");
+    }
+
+    #[test]
+    fn many_lines_are_fine_and_too_many_are_not() {
+        let lines = |n: usize| (0..n).map(|i| format!("X-{i}: {i}\r\n")).collect::<String>();
+        let head = request(&format!("GET / HTTP/1.1\r\n{}\r\n", lines(200)));
+        assert_eq!(head.get(Name::of(b"x-199")), Some(b"199".as_slice()));
+        let mut head = HeadBuf::default();
+        let text = format!("GET / HTTP/1.1\r\n{}\r\n", lines(MOST_LINES + 1));
+        assert_eq!(head.parse_request(text.as_bytes()), Err(HeadError::TooManyLines));
+    }
+
+    #[test]
+    fn heads_that_are_not_http_are_refused() {
+        let check = |text: &[u8]| {
+            let mut head = HeadBuf::default();
+            assert!(head.parse_request(text).is_err(), "{}", String::from_utf8_lossy(text));
+        };
+        check(b"GET /\r\n\r\n");
+        check(b"GET / HTTP/2.0\r\n\r\n");
+        check(b"GET / HTTQ/1.1\r\n\r\n");
+        check(b"GET /a b HTTP/1.1\r\n\r\n");
+        check(b"GET  / HTTP/1.1\r\n\r\n");
+        check(b"GET /\xc3\xa9 HTTP/1.1\r\n\r\n");
+        check(b"G@T / HTTP/1.1\r\n\r\n");
+        check(b"GET / HTTP/1.1\r\n: v\r\n\r\n");
+        check(b"GET / HTTP/1.1\r\nX-A : 1\r\n\r\n");
+        check(b"GET / HTTP/1.1\r\nX-A\r\n\r\n");
+        check(b"GET / HTTP/1.1\r\nX-A: a\rb\r\n\r\n");
+        check(b"GET / HTTP/1.1\r\nX-A: a\0b\r\n\r\n");
+        check(b"GET / HTTP/1.1\r\nX-A: 1\r\n  folded\r\n\r\n");
+        check(b"GET / HTTP/1.1\r\n X-A: 1\r\n\r\n");
+    }
+
+    #[test]
+    fn responses() {
+        let mut head = HeadBuf::default();
+        head.parse_response(b"HTTP/1.1 200\r\nA: b\r\n\r\n").unwrap();
+        assert_eq!(head.status(), 200);
+        assert_eq!(written(&head), "HTTP/1.1 200\r\nA: b\r\n");
+        head.parse_response(b"HTTP/1.0 599 What is this\r\n\r\n").unwrap();
+        assert_eq!((head.status(), head.version()), (599, Version::Http10));
+        assert_eq!(written(&head), "HTTP/1.0 599 What is this\r\n");
+        assert!(head.parse_response(b"HTTP/1.1 2x0 OK\r\n\r\n").is_err());
+        assert!(head.parse_response(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n").is_err());
+    }
+}

@@ -1,0 +1,101 @@
+//! Answers the engine writes itself.
+
+use super::attempt::decimal;
+use router::seam::Generated;
+
+/// Standard reason phrase of a status code (RFC 9110 §15, RFC 6585); empty for codes without one.
+pub(crate) fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "",
+    }
+}
+
+/// The answer to what is not a request: sent before the router has seen anything, the connection ends with it
+/// (dataplane.md §4.3, codec limits).
+pub(crate) fn bare(status: u16) -> Vec<u8> {
+    format!("HTTP/1.0 {status} {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", reason(status)).into_bytes()
+}
+
+/// What decides the form of a generated answer besides its content.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    /// The request was HEAD: the body is left out.
+    pub(crate) head_only: bool,
+    /// The connection stays open.
+    pub(crate) keep: bool,
+    /// The caller speaks HTTP/1.0 and must be told so.
+    pub(crate) say_keep: bool,
+}
+
+/// Appends a generated answer.
+pub(crate) fn write(answer: &Generated, form: Form, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(answer.status.into(), out);
+    out.push(b' ');
+    out.extend_from_slice(reason(answer.status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in &answer.headers {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    super::attempt::length_line(answer.body.len() as u64, out);
+    match form {
+        Form { keep: false, .. } => out.extend_from_slice(b"Connection: close\r\n"),
+        Form { say_keep: true, .. } => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        _ => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    if !form.head_only {
+        out.extend_from_slice(&answer.body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_generated_answer() {
+        let answer =
+            Generated { status: 502, headers: vec![("l5d-err", b"x%0A".to_vec())], body: b"x\n".to_vec() };
+        let check = |form: Form, want: &str| {
+            let mut out = Vec::new();
+            write(&answer, form, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), want);
+        };
+        let head = "HTTP/1.1 502 Bad Gateway\r\nl5d-err: x%0A\r\nContent-Length: 2\r\n";
+        let form = Form { head_only: false, keep: true, say_keep: false };
+        check(form, &format!("{head}\r\nx\n"));
+        check(Form { head_only: true, ..form }, &format!("{head}\r\n"));
+        check(Form { say_keep: true, ..form }, &format!("{head}Connection: keep-alive\r\n\r\nx\n"));
+        check(Form { keep: false, ..form }, &format!("{head}Connection: close\r\n\r\nx\n"));
+    }
+
+    #[test]
+    fn bare_answers() {
+        assert_eq!(bare(400), b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    }
+}

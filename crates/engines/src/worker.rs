@@ -1,0 +1,294 @@
+//! Workers: each one thread with its own single-threaded runtime, connections, buffers and idle pool
+//! (architecture.md §2). Control speaks to them through a queue of commands; they never wait for it.
+
+use crate::accept::{self, Accepted};
+use crate::clock::Clock;
+use crate::context::{Context, Draining, Live, ServerContext};
+use crate::http1::{Connection, Limits};
+use router::{Router, ServerId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{mpsc, watch};
+
+/// Settings of an HTTP/1 server that concern the engine (dataplane.md §4.1, §4.4).
+#[derive(Clone, Copy, Debug)]
+pub struct HttpSettings {
+    /// Limits of heads, of requests and responses.
+    pub limits: Limits,
+    /// Request bodies with a Content-Length up to this many bytes are held whole, so that they can be sent again.
+    /// Default 5,120.
+    pub hold_body: u64,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        HttpSettings { limits: Limits::default(), hold_body: 5 << 10 }
+    }
+}
+
+enum Command {
+    Serve(Serve),
+    Connection(usize, Accepted),
+    Drain(Draining),
+    Stop,
+}
+
+struct Serve {
+    key: usize,
+    router: Arc<Router>,
+    server: ServerId,
+    settings: HttpSettings,
+    /// Present where the worker itself accepts.
+    accepting: Option<(TcpListener, watch::Receiver<bool>)>,
+}
+
+/// The traffic world.
+pub struct Workers {
+    workers: Vec<WorkerHandle>,
+    stop: watch::Sender<bool>,
+    servers: AtomicUsize,
+    clock: Clock,
+}
+
+struct WorkerHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    live: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How a drain went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were still busy when time was up, and were cut.
+    pub cut: usize,
+}
+
+impl Workers {
+    /// Starts so many workers.
+    ///
+    /// # Errors
+    /// What the system says when it has no thread or no descriptor left.
+    pub fn start(count: usize, clock: Clock) -> io::Result<Workers> {
+        let workers = (0..count.max(1)).map(|i| WorkerHandle::start(i, clock)).collect::<io::Result<_>>()?;
+        Ok(Workers { workers, stop: watch::channel(false).0, servers: AtomicUsize::new(0), clock })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The workers' clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Callers' connections that are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.workers.iter().map(|w| w.live.load(Ordering::Acquire)).sum()
+    }
+
+    /// Serves `listener`. With one worker it accepts itself; with several a task on `control` accepts and hands each
+    /// connection to the worker with the fewest: one wake-up for each connection, none for a request.
+    ///
+    /// # Errors
+    /// What the system says when the socket cannot be used.
+    pub fn serve(
+        &self,
+        listener: TcpListener,
+        router: &Arc<Router>,
+        server: ServerId,
+        settings: HttpSettings,
+        control: &Handle,
+    ) -> io::Result<()> {
+        let key = self.servers.fetch_add(1, Ordering::Relaxed);
+        let mut accepting = Some((listener, self.stop.subscribe()));
+        let alone = self.workers.len() == 1;
+        for worker in &self.workers {
+            let accepting = if alone { accepting.take() } else { None };
+            worker.tell(Command::Serve(Serve { key, router: router.clone(), server, settings, accepting }));
+        }
+        if let Some((listener, stop)) = accepting {
+            let live: Vec<_> = self.workers.iter().map(|w| w.live.clone()).collect();
+            let commands: Vec<_> = self.workers.iter().map(|w| w.commands.clone()).collect();
+            control.spawn(distribute(listener, stop, key, live, commands));
+        }
+        Ok(())
+    }
+
+    /// Ends all servers without losing a request: accepts what is queued, closes the sockets, announces the end with
+    /// each answer for up to `announce`, then closes idle connections and waits for busy ones. Whatever is not done
+    /// `grace` after the call is cut.
+    pub async fn drain(mut self, announce: Duration, grace: Duration) -> Drained {
+        let end = tokio::time::Instant::now() + grace;
+        let _ = self.stop.send(true);
+        // Acceptors hold receivers; the channel closes when the last of them has emptied its queue.
+        let _ = tokio::time::timeout_at(end, self.stop.closed()).await;
+        self.tell(|| Command::Drain(Draining::Announce));
+        self.wait_idle(end.min(tokio::time::Instant::now() + announce)).await;
+        self.tell(|| Command::Drain(Draining::Close));
+        self.wait_idle(end).await;
+        let cut = self.connections();
+        self.tell(|| Command::Stop);
+        let threads: Vec<_> = self.workers.iter_mut().filter_map(|w| w.thread.take()).collect();
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+        Drained { cut }
+    }
+
+    async fn wait_idle(&self, until: tokio::time::Instant) {
+        let mut looks = tokio::time::interval(Duration::from_millis(5));
+        while self.connections() > 0 && tokio::time::Instant::now() < until {
+            looks.tick().await;
+        }
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for worker in &self.workers {
+            worker.tell(command());
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        self.tell(|| Command::Stop);
+        for thread in self.workers.iter_mut().filter_map(|w| w.thread.take()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl WorkerHandle {
+    fn start(index: usize, clock: Clock) -> io::Result<WorkerHandle> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        let (commands, queue) = mpsc::unbounded_channel();
+        let live = Arc::new(AtomicUsize::new(0));
+        let count = live.clone();
+        let run = move || {
+            let context = Rc::new(Context::new(clock, index, count));
+            let local = tokio::task::LocalSet::new();
+            // A panic of a connection's task stays in that task. One that arrives here means that the worker's own
+            // state is broken: half a proxy is worse than a restart.
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                local.block_on(&runtime, work(context, queue));
+                drop(local);
+            }));
+            if ran.is_err() {
+                std::process::abort();
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?;
+        Ok(WorkerHandle { commands, live, thread: Some(thread) })
+    }
+
+    fn tell(&self, command: Command) {
+        // A worker that is gone has ended on purpose.
+        let _ = self.commands.send(command);
+    }
+}
+
+async fn distribute(
+    listener: TcpListener,
+    stop: watch::Receiver<bool>,
+    key: usize,
+    live: Vec<Arc<AtomicUsize>>,
+    commands: Vec<mpsc::UnboundedSender<Command>>,
+) {
+    let mut last = 0;
+    let hand = |io: TcpStream, peer| {
+        let to = accept::least_loaded(&live, &mut last);
+        if let Ok(io) = io.into_std() {
+            let accepted = Accepted { io, peer, live: Live::begin(&live[to]) };
+            let _ = commands[to].send(Command::Connection(key, accepted));
+        }
+    };
+    if let Err(e) = accept::accept(listener, stop, hand).await {
+        tracing::error!(error = %e, "cannot accept connections");
+    }
+}
+
+/// A worker's life.
+async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>) {
+    let mut servers: HashMap<usize, Rc<ServerContext>> = HashMap::new();
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let command = tokio::select! {
+            command = queue.recv() => command,
+            _ = ticks.tick() => {
+                tick(&context, &servers);
+                continue;
+            }
+        };
+        match command {
+            Some(Command::Serve(serve)) => {
+                let (key, server) = begin(&context, serve);
+                servers.insert(key, server);
+            }
+            Some(Command::Connection(key, accepted)) => {
+                if let (Some(server), Ok(io)) = (servers.get(&key), TcpStream::from_std(accepted.io)) {
+                    welcome(server, io, accepted.peer, accepted.live);
+                }
+            }
+            Some(Command::Drain(draining)) => context.connections.drain(draining),
+            Some(Command::Stop) | None => return,
+        }
+    }
+}
+
+fn begin(context: &Rc<Context>, serve: Serve) -> (usize, Rc<ServerContext>) {
+    let seed = fastrand::u64(..);
+    let counts = serve.router.server(serve.server).clone();
+    let router = serve.router.worker(serve.server, context.worker, seed);
+    let server = Rc::new(ServerContext {
+        worker: context.clone(),
+        router: RefCell::new(router),
+        server: counts,
+        settings: serve.settings,
+    });
+    if let Some((listener, stop)) = serve.accepting {
+        let accepting = server.clone();
+        tokio::task::spawn_local(async move {
+            let hand = |io, peer| {
+                let live = accepting.worker.connections.begin();
+                welcome(&accepting, io, peer, live);
+            };
+            if let Err(e) = accept::accept(listener, stop, hand).await {
+                tracing::error!(error = %e, "cannot accept connections");
+            }
+        });
+    }
+    (serve.key, server)
+}
+
+fn welcome(server: &Rc<ServerContext>, io: TcpStream, peer: std::net::SocketAddr, live: Live) {
+    let _ = io.set_nodelay(true);
+    tokio::task::spawn_local(Connection::new(server.clone(), io, peer, live).serve());
+}
+
+fn tick(context: &Context, servers: &HashMap<usize, Rc<ServerContext>>) {
+    let now = context.clock.now();
+    for server in servers.values() {
+        server.router.borrow_mut().tick(now);
+    }
+    context.pool.borrow_mut().sweep();
+    context.trim();
+}

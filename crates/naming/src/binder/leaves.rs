@@ -1,0 +1,116 @@
+//! The replica sets that trees hold: one entry of the router for each id, told of its addresses.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use names::Path;
+
+use crate::addr::Addr;
+use crate::binder::index::{Index, User};
+use crate::binder::{Replicas, ReplicasFactory};
+use crate::live::SourceId;
+use crate::namer::Namers;
+
+/// One replica set.
+struct Entry<R> {
+    id: Path,
+    replicas: Arc<R>,
+    /// How many trees hold it, the ones that wait to take effect included.
+    holders: usize,
+    /// What it was last told.
+    told: Addr,
+    sources: Vec<SourceId>,
+    /// Bindings whose next tree waits for these addresses.
+    waiting: Vec<u64>,
+}
+
+/// All replica sets in use.
+pub(super) struct Leaves<R> {
+    by_id: HashMap<Path, u64>,
+    entries: HashMap<u64, Entry<R>>,
+    next: u64,
+}
+
+impl<R: Replicas> Leaves<R> {
+    pub(super) fn new() -> Leaves<R> {
+        Leaves { by_id: HashMap::new(), entries: HashMap::new(), next: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Holds the entry of `id` once more; true when it is new and its addresses have to be evaluated.
+    pub(super) fn hold<F: ReplicasFactory<Replicas = R>>(&mut self, id: &Path, factory: &F) -> (u64, bool) {
+        if let Some(&serial) = self.by_id.get(id) {
+            self.entry(serial).holders += 1;
+            return (serial, false);
+        }
+        let serial = self.next;
+        self.next += 1;
+        self.by_id.insert(id.clone(), serial);
+        let entry = Entry {
+            id: id.clone(),
+            replicas: factory.create(id),
+            holders: 1,
+            told: Addr::Pending,
+            sources: Vec::new(),
+            waiting: Vec::new(),
+        };
+        self.entries.insert(serial, entry);
+        (serial, true)
+    }
+
+    /// Gives back one hold; the last one drops the entry and what it follows.
+    pub(super) fn release(&mut self, serial: u64, index: &mut Index) {
+        let entry = self.entry(serial);
+        entry.holders -= 1;
+        if entry.holders == 0
+            && let Some(entry) = self.entries.remove(&serial)
+        {
+            self.by_id.remove(&entry.id);
+            index.remove(User::Leaf(serial), entry.sources.iter());
+        }
+    }
+
+    /// Evaluates the addresses of an entry and tells it when they are news. Gives the bindings that waited for them.
+    pub(super) fn evaluate(&mut self, serial: u64, namers: &Namers, index: &mut Index) -> Vec<u64> {
+        let Some(entry) = self.entries.get_mut(&serial) else { return Vec::new() };
+        let id = &entry.id;
+        let addr = index.track(User::Leaf(serial), &mut entry.sources, |reader| namers.addresses(id, reader));
+        let news = match &addr {
+            Addr::Pending => false,
+            // The last good set outlives a failure of discovery.
+            Addr::Failed(_) if matches!(entry.told, Addr::Bound(_) | Addr::Neg) => false,
+            _ => entry.told != addr,
+        };
+        if !news {
+            return Vec::new();
+        }
+        entry.replicas.update(&addr);
+        entry.told = addr;
+        std::mem::take(&mut entry.waiting)
+    }
+
+    pub(super) fn is_known(&self, serial: u64) -> bool {
+        self.entries.get(&serial).is_some_and(|entry| !entry.told.is_pending())
+    }
+
+    /// Notes that `binding` waits for the addresses of an entry.
+    pub(super) fn wait(&mut self, serial: u64, binding: u64) {
+        let entry = self.entry(serial);
+        if !entry.waiting.contains(&binding) {
+            entry.waiting.push(binding);
+        }
+    }
+
+    /// The router's entry of an id that is held.
+    pub(super) fn replicas(&self, id: &Path) -> Arc<R> {
+        let serial = self.by_id.get(id).expect("held by the tree that names it");
+        Arc::clone(&self.entries.get(serial).expect("by_id and entries change together").replicas)
+    }
+
+    fn entry(&mut self, serial: u64) -> &mut Entry<R> {
+        self.entries.get_mut(&serial).expect("held by the caller")
+    }
+}

@@ -1,0 +1,104 @@
+//! The Linkerd document: which keys a configuration file has, what they mean, and whether they make sense together.
+//!
+//! The declarations are the one source of decoding, defaults and documentation. Keys and kinds of Linkerd 1.7 that
+//! Wayleave does not build yet stand in the `later` lists and are refused with a line that says so.
+
+mod budget;
+mod checks;
+mod client;
+mod naming;
+mod router;
+mod service;
+mod telemeter;
+
+pub use budget::{Backoff, ConstantBackoff, JitteredBackoff, RetryBudget};
+pub use client::{ClientSettings, ConsecutiveFailures, Ewma, FailureAccrual, LoadBalancer, P2c};
+pub use naming::{DefaultInterpreter, FsNamer, HeaderToken, Identifier, Interpreter, Namer};
+pub use router::{BindingCache, HttpRouter, HttpServer, Router};
+pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
+pub use telemeter::{Admin, Prometheus, Telemeter, Usage};
+
+use config::{Context, Decode, Faults, Node, config};
+use std::path::Path;
+use std::time::Duration;
+
+config! {
+    /// A Linkerd configuration.
+    pub struct Linkerd {
+        /// The admin server.
+        admin "admin": Admin = "{}", example "{port: 9991}";
+        /// The routers; at least one.
+        routers "routers": Vec<Router> = "[]", example "[{protocol: http, servers: [{}]}]";
+        /// Sources of replica sets; later ones are asked first.
+        namers "namers": Vec<Namer> = "[]", example "[{kind: io.l5d.fs, rootDir: /disco}]";
+        /// Where metrics and traces go.
+        telemetry "telemetry": Vec<Telemeter> = "[]", example "[{kind: io.l5d.prometheus}]";
+        /// Usage reports; never sent.
+        usage "usage": Usage = "{}", example "{enabled: false}";
+    }
+}
+
+/// A configuration that may be started.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The admin server.
+    pub admin: Admin,
+    /// The routers, at least one, each with at least one server, labels and addresses unique.
+    pub routers: Vec<Router>,
+    /// The namers in the order of the document; later ones are asked first.
+    pub namers: Vec<Namer>,
+    /// The telemeters.
+    pub telemetry: Vec<Telemeter>,
+    /// Usage reports; never sent.
+    pub usage: Usage,
+    /// What works but should be looked at; for standard error.
+    pub warnings: Faults,
+    /// The document as written, for `/config.json`.
+    pub tree: Node,
+}
+
+/// Reads and checks a configuration.
+///
+/// `source_name` is what faults call the text, mostly the path as given on the command line.
+///
+/// # Errors
+/// Everything that is wrong, at once, in the order of the text.
+pub fn load(source_name: &str, bytes: &[u8]) -> Result<Document, Faults> {
+    load_with(source_name, bytes, Path::is_dir)
+}
+
+/// As [`load`], on a machine that is not the one the document is meant for: `is_directory` answers for its files.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    source_name: &str,
+    bytes: &[u8],
+    is_directory: fn(&Path) -> bool,
+) -> Result<Document, Faults> {
+    let config::Document { source, root, faults } = config::Document::parse(source_name, bytes)?;
+    let mut cx = Context::new(source.clone()).with_directories(is_directory);
+    let decoded = Linkerd::decode(&root, &mut cx);
+    checks::check(&root, &mut cx);
+    let (errors, warnings) = Faults::new(source, [faults, cx.into_faults()].concat()).split();
+    match decoded.filter(|_| errors.is_empty()) {
+        Some(Linkerd { admin, routers, namers, telemetry, usage }) => {
+            Ok(Document { admin, routers, namers, telemetry, usage, warnings, tree: root })
+        }
+        None => Err(errors),
+    }
+}
+
+/// A rule of many keys.
+fn positive(value: &u32) -> Result<(), String> {
+    if *value > 0 { Ok(()) } else { Err(format!("{value} is not positive")) }
+}
+
+/// A timeout in milliseconds, of which 0 and less mean none.
+fn millis(value: Option<i32>) -> Option<Duration> {
+    let millis = u64::try_from(value?).ok().filter(|millis| *millis > 0)?;
+    Some(Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Checks that look at several routers at once. They read the tree, not the decoded values, so that a fault in one
+//! place hides none in another (dataplane.md §1.4).
+
+use config::{Context, Fault, Node, Span};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The port of a server that names none, by protocol (dataplane.md §3.1).
+const DEFAULT_PORTS: [(&str, u16); 5] =
+    [("http", 4140), ("h2", 4142), ("thrift", 4114), ("thriftmux", 4144), ("mux", 4141)];
+
+/// The admin server's port when the document names none.
+const ADMIN_PORT: u16 = 9990;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Records the faults of the document as a whole.
+pub(super) fn check(root: &Node, cx: &mut Context) {
+    let Some(routers) = root.get("routers") else {
+        return no_routers(Span { end: root.span.start, ..root.span }, cx);
+    };
+    // Anything but a list is a fault of its own, already recorded.
+    let Some(routers) = routers.list() else { return };
+    if routers.is_empty() {
+        return no_routers(root.get("routers").map_or(root.span, |routers| routers.span), cx);
+    }
+    labels(routers, cx);
+    servers(root, routers, cx);
+}
+
+fn no_routers(span: Span, cx: &mut Context) {
+    let message = "NoRoutersSpecified: At least one router must be specified in the configuration.";
+    cx.fault(Fault::new(span, message).expected("`routers` with one router or more"));
+}
+
+/// The label of a router and where it comes from; `None` when it has neither label nor protocol.
+fn label(router: &Node) -> Option<(&str, Span)> {
+    let node = router.get("label").or_else(|| router.get("protocol"))?;
+    node.text().map(|text| (text, node.span))
+}
+
+fn labels(routers: &[Node], cx: &mut Context) {
+    let mut seen = HashMap::new();
+    for (label, span) in routers.iter().filter_map(label) {
+        match seen.get(label) {
+            Some(first) => {
+                let message = format!("ConflictingLabels: Multiple routers with the label {label}");
+                let line = line(*first, cx);
+                let expected =
+                    format!("a `label` of its own for each router; that of line {line} is the same");
+                cx.fault(Fault::new(span, message).expected(expected));
+            }
+            None => {
+                seen.insert(label, span);
+            }
+        }
+    }
+}
+
+fn servers(root: &Node, routers: &[Node], cx: &mut Context) {
+    let mut taken: HashMap<(IpAddr, u16), Span> = HashMap::new();
+    let admin = match root.get("admin") {
+        Some(admin) => address(admin, ADMIN_PORT, cx),
+        None => Some((LOOPBACK, ADMIN_PORT)),
+    };
+    for router in routers {
+        let servers = router.get("servers");
+        if servers.is_none_or(|servers| servers.list().is_some_and(<[Node]>::is_empty)) {
+            if let Some((label, _)) = label(router) {
+                let span =
+                    servers.map_or(Span { end: router.span.start, ..router.span }, |servers| servers.span);
+                let fault = Fault::new(span, format!("router '{label}' has no servers"));
+                cx.fault(
+                    fault
+                        .expected("`servers` with one server or more, for example `servers: [{port: 4140}]`"),
+                );
+            }
+            continue;
+        }
+        let protocol = router.get("protocol").and_then(Node::text);
+        let Some((_, default)) = DEFAULT_PORTS.iter().find(|(name, _)| Some(*name) == protocol) else {
+            continue;
+        };
+        for server in servers.and_then(Node::list).unwrap_or_default() {
+            let Some(at) = address(server, *default, cx).filter(|(_, port)| *port != 0) else { continue };
+            let other = match taken.get(&at) {
+                Some(first) => format!("the server of line {}", line(*first, cx)),
+                // Linkerd finds out when it binds; by then the file's line is forgotten.
+                None if admin == Some(at) => "the admin server".to_owned(),
+                None => {
+                    taken.insert(at, place(server));
+                    continue;
+                }
+            };
+            let message = format!("ConflictingPorts: Server conflict on port {}", at.1);
+            cx.fault(
+                Fault::new(place(server), message).expected(format!("another port or address than {other}")),
+            );
+        }
+    }
+}
+
+/// Where a server listens; `None` when its address is faulty, which is recorded elsewhere.
+fn address(server: &Node, default: u16, cx: &mut Context) -> Option<(IpAddr, u16)> {
+    let port = server.get("port").map_or(Some(default), |port| cx.quietly(port))?;
+    let ip = server.get("ip").map_or(Some(LOOPBACK), |ip| cx.quietly(ip))?;
+    Some((ip, port))
+}
+
+/// Where to point for a server's port.
+fn place(server: &Node) -> Span {
+    server.get("port").map_or(server.span, |port| port.span)
+}
+
+fn line(span: Span, cx: &Context) -> usize {
+    cx.source().position(span.start).line
+}

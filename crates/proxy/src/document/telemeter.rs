@@ -1,0 +1,63 @@
+//! `telemetry`, `admin` and `usage`: what the process tells about itself (dataplane.md §1.5, §1.6; observability.md §1).
+
+use config::{config, kinds};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+kinds! {
+    /// Where metrics and traces go.
+    pub enum Telemeter: "telemeter", key "kind" {
+        "io.l5d.prometheus" => Prometheus(Prometheus),
+    }
+    later {
+        "io.l5d.influxdb", "io.l5d.statsd", "io.l5d.tracelog", "io.l5d.recentRequests", "io.l5d.zipkin",
+        "io.zipkin.http", "io.zipkin.kafka",
+    }
+}
+
+config! {
+    /// Metrics in Prometheus' text format on the admin server.
+    pub struct Prometheus {
+        /// Where they are served.
+        path "path": String = "/admin/metrics/prometheus", example "/metrics";
+        /// What is put before every metric's name.
+        prefix "prefix": String = "''", example "l5d_";
+        /// Accepted without effect: this telemeter is not experimental.
+        experimental "experimental": bool = "false", example "true";
+    }
+}
+
+config! {
+    /// The admin server.
+    pub struct Admin {
+        /// The address to listen on.
+        ip "ip": IpAddr = "127.0.0.1", example "0.0.0.0";
+        /// The port; 0 lets the system choose one.
+        port "port": u16 = "9990", example "9991";
+        /// How long shutting down may take, in milliseconds.
+        shutdown_grace_ms "shutdownGraceMs": u32 = "10000", example "5000";
+    }
+    later { "httpIdentifierPort", "tls", "socketOptions", "workerThreads", "security" }
+}
+
+impl Admin {
+    /// The address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
+    }
+
+    /// How long shutting down may take.
+    pub fn shutdown_grace(&self) -> Duration {
+        Duration::from_millis(self.shutdown_grace_ms.into())
+    }
+}
+
+config! {
+    /// Linkerd's usage reports. Wayleave accepts the keys and never reports to anybody.
+    pub struct Usage {
+        /// Who would be reporting.
+        org_id "orgId": Option<String>, example "my-org";
+        /// Whether Linkerd would report.
+        enabled "enabled": bool = "true", example "false";
+    }
+}

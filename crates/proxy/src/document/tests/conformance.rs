@@ -1,0 +1,62 @@
+//! What Linkerd 1.7.5 was seen to start with and to refuse (`conformance/cases/config-linkerd-open.json`).
+
+use super::super::load_with;
+use config::{Node, Reason};
+
+const CASES: &str = "/work/shared/conformance/cases/config-linkerd-open.json";
+
+/// Cases decided differently on purpose; rows of docs/differences.md.
+const DIFFERENCES: [(&str, &str); 4] = [
+    ("yaml-alias", "aliases work (dataplane.md §1.4)"),
+    ("service-budget-ttl-61", "refused at start instead of 502 later (architecture.md §8)"),
+    ("service-budget-percent-1001", "refused at start instead of 502 later (architecture.md §8)"),
+    ("service-backoff-jittered-min-only", "refused at start instead of 502 later (architecture.md §8)"),
+];
+
+fn with_ports(text: &str) -> String {
+    let names =
+        [("ADMIN", "9990"), ("ROUTER2", "4141"), ("ROUTER", "4140"), ("CLOSED", "1"), ("DIR", "/tmp/case")];
+    names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
+}
+
+/// How a case differs from what was recorded, if it does.
+fn difference(case: &Node) -> Option<String> {
+    let text = |key: &str| case.get(key).and_then(Node::text).unwrap_or("");
+    let starts = case.get("want").and_then(|want| want.get("starts")).and_then(Node::text) == Some("true");
+    let loaded = load_with("config", with_ports(text("config")).as_bytes(), |path| path.ends_with("disco"));
+    match (starts, loaded) {
+        (true, Ok(_)) => None,
+        (true, Err(faults)) if faults.iter().all(|fault| fault.reason == Reason::NotBuilt) => None,
+        (true, Err(faults)) => Some(format!("is refused\n{faults}")),
+        (false, Ok(_)) => Some("is accepted".to_owned()),
+        (false, Err(faults)) => {
+            let shown = faults.to_string();
+            let mut words =
+                case.get("mentions").and_then(Node::list).unwrap_or_default().iter().filter_map(Node::text);
+            words.find(|word| !shown.contains(word)).map(|word| format!("does not mention {word}\n{shown}"))
+        }
+    }
+}
+
+#[test]
+fn recorded_cases() {
+    let Ok(file) = std::fs::read(CASES) else {
+        eprintln!("SKIPPED: {CASES} is absent, nothing was checked");
+        return;
+    };
+    // Our own reader reads the file: it is JSON of some size written by somebody else.
+    let file = config::Document::parse(CASES, &file).expect("a JSON file");
+    let cases = file.root.get("cases").and_then(Node::list).expect("a list of cases");
+    assert!(cases.len() >= 90, "only {} cases", cases.len());
+    let mut wrong = Vec::new();
+    for case in cases {
+        let id = case.get("id").and_then(Node::text).unwrap_or("?");
+        let wanted = DIFFERENCES.iter().any(|(known, _)| *known == id);
+        match difference(case) {
+            Some(difference) if !wanted => wrong.push(format!("{id} {difference}")),
+            None if wanted => wrong.push(format!("{id} is listed as different and is not")),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}

@@ -1,0 +1,259 @@
+//! A running proxy: started from a document, stopped without losing a request.
+
+use crate::document as doc;
+use crate::translate;
+use admin::AdminHandle;
+use engines::{Clock, Drained, Workers};
+use discovery::{Dns, DnsSettings, FsNamer};
+use naming::{Binder, BinderSettings, Namers, Resolver};
+use router::{ClientFactory, Router, ServerId};
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use telemetry::Metrics;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How often histograms are summarised (observability.md §2.1).
+const SNAPSHOT: Duration = Duration::from_secs(60);
+/// For how much of the grace period answers announce the end before idle connections are closed, at most.
+const ANNOUNCE: Duration = Duration::from_millis(500);
+
+/// What the document does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Workers; by default one for each processor the process may use, at most 4 (architecture.md §2).
+    pub workers: Option<usize>,
+}
+
+/// Most workers that are started without being asked for.
+const MOST_WORKERS: usize = 4;
+
+/// Why a proxy did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A socket could not be bound.
+    Listen {
+        /// What it was for.
+        what: String,
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// Threads or descriptors ran out.
+    System(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen { what, address, error } => {
+                write!(f, "cannot listen on {address} for {what}: {error}")?;
+                match error.kind() {
+                    std::io::ErrorKind::AddrInUse => {
+                        write!(f, " (which process has it: `ss -ltnp 'sport = :{}'`)", address.port())
+                    }
+                    std::io::ErrorKind::AddrNotAvailable => {
+                        write!(f, " (no interface of this host has the address {})", address.ip())
+                    }
+                    _ => Ok(()),
+                }
+            }
+            StartError::System(e) => write!(f, "cannot start: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A server that listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The router's label.
+    pub router: String,
+    /// Where it listens; the real port where 0 was configured.
+    pub address: SocketAddr,
+}
+
+/// A running proxy. Dropping it ends it at once; [`Proxy::stop`] ends it well.
+pub struct Proxy {
+    servers: Vec<Bound>,
+    admin: SocketAddr,
+    metrics: Metrics,
+    workers: Option<Workers>,
+    grace: Duration,
+    shutdown: Arc<Notify>,
+    control: JoinSet<()>,
+    serving_admin: Option<(AdminHandle, JoinHandle<()>)>,
+}
+
+impl Proxy {
+    /// Starts everything the document asks for: all sockets are bound before the first is served, so that a port that is
+    /// taken leaves nothing half started. Must be called on the control runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(document: &doc::Document, options: &Options) -> Result<Proxy, StartError> {
+        let clock = Clock::start();
+        let count = options.workers.unwrap_or_else(default_workers).max(1);
+        let metrics = Metrics::new(count);
+        let uptime = move || clock.now().millis() as f64;
+        telemetry::process::register(&metrics, (clock.epoch() / 1_000_000) as f64, uptime);
+        let listeners = listen_all(document)?;
+        let shutdown = Arc::new(Notify::new());
+        let mut control = JoinSet::new();
+        let (admin, serving_admin) = serve_admin(document, &metrics, &shutdown).await?;
+        let workers = Workers::start(count, clock).map_err(StartError::System)?;
+        let namers = namers(&document.namers);
+        let mut servers = Vec::new();
+        for (router, listeners) in document.routers.iter().zip(listeners) {
+            let doc::Router::Http(router) = router;
+            serve_router(router, listeners, &namers, &metrics, &workers, &mut control, &mut servers)?;
+        }
+        let snapshots = metrics.clone();
+        control.spawn(async move {
+            let mut minutes = tokio::time::interval(SNAPSHOT);
+            minutes.tick().await;
+            loop {
+                minutes.tick().await;
+                snapshots.snapshot_histograms();
+            }
+        });
+        tracing::info!("initialized");
+        Ok(Proxy {
+            servers,
+            admin,
+            metrics,
+            workers: Some(workers),
+            grace: document.admin.shutdown_grace(),
+            shutdown,
+            control,
+            serving_admin: Some(serving_admin),
+        })
+    }
+
+    /// The servers in the order of the document.
+    #[must_use]
+    pub fn servers(&self) -> &[Bound] {
+        &self.servers
+    }
+
+    /// Where the admin server listens.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Resolves when somebody asked for the end through the admin server.
+    pub async fn shutdown_asked(&self) {
+        self.shutdown.notified().await;
+    }
+
+    /// Ends the proxy: no new connections, requests in flight finish within `admin.shutdownGraceMs`
+    /// (dataplane.md §1.2), then control and admin end.
+    pub async fn stop(mut self) -> Drained {
+        let announce = ANNOUNCE.min(self.grace / 2);
+        let drained = match self.workers.take() {
+            Some(workers) => workers.drain(announce, self.grace).await,
+            None => Drained { cut: 0 },
+        };
+        self.control.shutdown().await;
+        if let Some((stop, serving)) = self.serving_admin.take() {
+            stop.stop();
+            let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
+        }
+        drained
+    }
+}
+
+fn default_workers() -> usize {
+    // The standard library knows the quota of control groups.
+    std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
+}
+
+/// Binds the sockets of all routers.
+fn listen_all(document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartError> {
+    let listen = |label: &str, address| {
+        engines::listen(address).map_err(|error| StartError::Listen {
+            what: format!("router `{label}`"),
+            address,
+            error,
+        })
+    };
+    document
+        .routers
+        .iter()
+        .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s.address())).collect())
+        .collect()
+}
+
+fn namers(from: &[doc::Namer]) -> Arc<Namers> {
+    let control = Handle::current();
+    let resolver: Arc<dyn Resolver> = Arc::new(Dns::new(control.clone(), DnsSettings::default()));
+    let mut namers = Namers::new(resolver.clone());
+    for doc::Namer::Fs(fs) in from {
+        let namer = FsNamer::new(&fs.prefix, fs.root_dir.to_path_buf(), resolver.clone(), &control);
+        namers = namers.with(&fs.prefix, Arc::new(namer));
+    }
+    Arc::new(namers)
+}
+
+fn serve_router(
+    from: &doc::HttpRouter,
+    listeners: Vec<TcpListener>,
+    namers: &Arc<Namers>,
+    metrics: &Metrics,
+    workers: &Workers,
+    control: &mut JoinSet<()>,
+    servers: &mut Vec<Bound>,
+) -> Result<(), StartError> {
+    let settings = translate::router(from, workers.clock().epoch());
+    let factory = ClientFactory::new(&settings, metrics);
+    let (binder, task) =
+        Binder::new(namers.clone(), from.dtab.clone(), factory, BinderSettings::default());
+    control.spawn(task);
+    let label = from.label();
+    if from.originator {
+        metrics.scope(&["rt", label]).gauge("originator", || 1.0);
+    }
+    let router = Router::new(settings, binder, metrics, workers.count());
+    for (i, listener) in listeners.into_iter().enumerate() {
+        let address = listener.local_addr().map_err(StartError::System)?;
+        workers
+            .serve(listener, &router, ServerId(i), translate::engine(from), &Handle::current())
+            .map_err(StartError::System)?;
+        tracing::info!("serving {label} on {address}");
+        servers.push(Bound { router: label.to_owned(), address });
+    }
+    Ok(())
+}
+
+async fn serve_admin(
+    document: &doc::Document,
+    metrics: &Metrics,
+    shutdown: &Arc<Notify>,
+) -> Result<(SocketAddr, (AdminHandle, JoinHandle<()>)), StartError> {
+    let address = document.admin.address();
+    let asked = shutdown.clone();
+    let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
+    for doc::Telemeter::Prometheus(p) in &document.telemetry {
+        routes = routes.prometheus(&p.path, metrics, &p.prefix);
+    }
+    let server = admin::Admin::bind(address, routes)
+        .await
+        .map_err(|error| StartError::Listen { what: "the admin server".to_owned(), address, error })?;
+    let bound = server.address();
+    let stop = server.handle();
+    let serving = tokio::spawn(server.serve());
+    tracing::info!("serving http admin on {bound}");
+    Ok((bound, (stop, serving)))
+}

@@ -1,0 +1,194 @@
+//! The cache all workers share. It alone decides what exists: entries, their services and, through the bindings they hold,
+//! the clients.
+
+use crate::client::ClientFactory;
+use crate::client::Client;
+use crate::entry::{Entry, Oneshot};
+use crate::service::Service;
+use crate::settings::{CacheSettings, RouterSettings};
+use crate::stats::CacheStats;
+use balance::Nanos;
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet};
+use naming::{Binder, BoundTree};
+use names::{Dtab, Path};
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use telemetry::Scope;
+
+/// No room, and no one-shot left: the request is answered 503.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+/// How often idle entries are looked for.
+const SWEEP: Nanos = Nanos::from_secs(1);
+
+/// All entries of a router.
+pub(crate) struct Caches {
+    /// Names without a local dtab.
+    plain: HashMap<Path, Arc<Entry>, RandomState>,
+    /// Names with one.
+    overrides: HashMap<(Path, Dtab), Arc<Entry>, RandomState>,
+    services: HashMap<Path, Weak<Service>, RandomState>,
+    /// Leaves seen, for the statistics of the bound cache only.
+    bounds: HashSet<(Path, Path), RandomState>,
+    oneshots: Arc<AtomicU32>,
+    swept: Nanos,
+    limits: CacheSettings,
+    path_stats: CacheStats,
+    tree_stats: CacheStats,
+    bound_stats: CacheStats,
+    services_scope: Scope,
+}
+
+impl Caches {
+    pub(crate) fn new(limits: CacheSettings, router: &Scope) -> Caches {
+        Caches {
+            plain: HashMap::default(),
+            overrides: HashMap::default(),
+            services: HashMap::default(),
+            bounds: HashSet::default(),
+            oneshots: Arc::default(),
+            swept: Nanos(0),
+            limits,
+            path_stats: CacheStats::new(router, "path"),
+            tree_stats: CacheStats::new(router, "tree"),
+            bound_stats: CacheStats::new(router, "bound"),
+            services_scope: router.scope("service"),
+        }
+    }
+
+    /// The entry of a name and the dtab of its requests, made if need be.
+    pub(crate) fn entry(
+        &mut self,
+        path: &Path,
+        local: Dtab,
+        settings: &RouterSettings,
+        binder: &Binder<ClientFactory>,
+        now: Nanos,
+    ) -> Result<Arc<Entry>, Full> {
+        let found = if local.is_empty() {
+            self.plain.get(path)
+        } else {
+            self.overrides.get(&(path.clone(), local.clone()))
+        };
+        if let Some(entry) = found {
+            entry.last_used.fetch_max(now.0, Relaxed);
+            return Ok(Arc::clone(entry));
+        }
+        self.path_stats.misses.inc();
+        let room = if local.is_empty() {
+            make_room(&mut self.plain, self.limits.paths, &self.path_stats)
+        } else {
+            make_room(&mut self.overrides, self.limits.overrides, &self.path_stats)
+        };
+        let oneshot = if room { None } else { Some(self.oneshot()?) };
+        let (binding, service) = (binder.bind(path, &local), self.service(path, settings));
+        let cached = oneshot.is_none();
+        let entry = Entry::new(service, local.clone(), binding, oneshot);
+        entry.last_used.store(now.0, Relaxed);
+        // A one-shot is retired from the start, so that no worker keeps it.
+        entry.retired.store(!cached, Relaxed);
+        match (cached, local.is_empty()) {
+            (false, _) => {}
+            (true, true) => drop(self.plain.insert(path.clone(), Arc::clone(&entry))),
+            (true, false) => drop(self.overrides.insert((path.clone(), local), Arc::clone(&entry))),
+        }
+        Ok(entry)
+    }
+
+    fn oneshot(&self) -> Result<Oneshot, Full> {
+        let claimed = Oneshot::claim(&self.oneshots, self.limits.oneshots).ok_or(Full)?;
+        self.path_stats.oneshots.inc();
+        Ok(claimed)
+    }
+
+    /// Entries of one name share its service.
+    fn service(&mut self, path: &Path, settings: &RouterSettings) -> Arc<Service> {
+        if let Some(service) = self.services.get(path).and_then(Weak::upgrade) {
+            return service;
+        }
+        let service = Service::new(path, settings, &self.services_scope);
+        self.services.insert(path.clone(), Arc::downgrade(&service));
+        service
+    }
+
+    /// Counts the first tree of an entry.
+    pub(crate) fn count_tree(&mut self, entry: &Entry, tree: &BoundTree<Client>) {
+        if entry.counted.swap(true, Relaxed) {
+            return;
+        }
+        self.tree_stats.misses.inc();
+        for leaf in tree.leaves() {
+            if self.bounds.len() >= 4 * self.limits.paths.max(1) {
+                self.bounds.clear();
+            }
+            if self.bounds.insert((leaf.id.clone(), leaf.residual.clone())) {
+                self.bound_stats.misses.inc();
+            }
+        }
+    }
+
+    /// Lets go of what nobody has used for long, at most once a second.
+    pub(crate) fn sweep(&mut self, now: Nanos) {
+        if now.since(self.swept) < SWEEP {
+            return;
+        }
+        self.swept = now;
+        let ttl = self.limits.idle_ttl;
+        let gone = expire(&mut self.plain, now, ttl) + expire(&mut self.overrides, now, ttl);
+        self.path_stats.expires.add(gone);
+        self.tree_stats.expires.add(gone);
+        self.services.retain(|_, service| service.strong_count() > 0);
+        if self.plain.is_empty() && self.overrides.is_empty() {
+            self.bounds.clear();
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        (self.plain.len(), self.overrides.len(), self.services.len())
+    }
+}
+
+/// Requests under way on an entry, besides the workers' caches and the shared one.
+fn busy(entry: &Arc<Entry>) -> bool {
+    Arc::strong_count(entry) > 1 + entry.holders.load(Relaxed) as usize
+}
+
+/// Frees a place if none is free: of the entries without a request under way, first those used only once, then the one
+/// unused for longest. `false` when all are busy.
+fn make_room<K: Hash + Eq + Clone>(
+    map: &mut HashMap<K, Arc<Entry>, RandomState>,
+    capacity: usize,
+    stats: &CacheStats,
+) -> bool {
+    if map.len() < capacity {
+        return true;
+    }
+    let age = |entry: &Entry| (entry.proven.load(Relaxed), entry.last_used.load(Relaxed));
+    let victim = map.iter().filter(|(_, entry)| !busy(entry)).min_by_key(|(_, entry)| age(entry));
+    let Some(key) = victim.map(|(key, _)| key.clone()) else { return false };
+    if let Some(entry) = map.remove(&key) {
+        entry.retired.store(true, Relaxed);
+        stats.evicts.inc();
+    }
+    true
+}
+
+/// Removes idle entries except the one used last; how many there were.
+fn expire<K: Hash + Eq>(map: &mut HashMap<K, Arc<Entry>, RandomState>, now: Nanos, ttl: Nanos) -> u64 {
+    let newest = map.values().map(|entry| entry.last_used.load(Relaxed)).max().unwrap_or(0);
+    let before = map.len();
+    map.retain(|_, entry| {
+        let used = entry.last_used.load(Relaxed);
+        let held = busy(entry) || entry.holders.load(Relaxed) > 0;
+        let stays = held || used == newest || now.since(Nanos(used)) <= ttl;
+        if !stays {
+            entry.retired.store(true, Relaxed);
+        }
+        stays
+    });
+    (before - map.len()) as u64
+}

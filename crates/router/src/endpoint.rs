@@ -1,0 +1,145 @@
+//! One address of a replica set: its load, its fitness, its connections.
+
+use crate::stats::{Faults, PerWorker, client as idx};
+use balance::{Accrual, Change, Load, Nanos, Node, Probe};
+use names::Path;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use telemetry::{Block, Lease};
+
+/// What a client and its endpoints count.
+pub(crate) struct ClientStats {
+    pub(crate) id: Path,
+    /// The id without its first slash, the client's name in metrics and messages.
+    pub(crate) label: Box<str>,
+    pub(crate) block: Block,
+    pub(crate) faults: Faults,
+    pub(crate) connections: PerWorker,
+    pub(crate) pending: PerWorker,
+    pub(crate) scope: Lease,
+}
+
+/// One address of a replica set, shared by all workers for as long as discovery names it (and a little longer: requests
+/// under way keep it).
+pub struct Endpoint {
+    /// Unique in the process; connection pools go by it, so that an address that left and came back starts afresh.
+    pub id: u64,
+    /// Where to connect to.
+    pub address: SocketAddr,
+    pub(crate) load: Load,
+    pub(crate) accrual: Accrual,
+    pub(crate) stats: Arc<ClientStats>,
+    removed: AtomicBool,
+}
+
+/// The only state that is process-wide: it makes ids unique across routers and proxies and is never read otherwise.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Endpoint {
+    pub(crate) fn new(address: SocketAddr, load: Load, accrual: Accrual, stats: Arc<ClientStats>) -> Endpoint {
+        let id = NEXT_ID.fetch_add(1, Relaxed);
+        Endpoint { id, address, load, accrual, stats, removed: AtomicBool::new(false) }
+    }
+
+    /// Whether discovery no longer names this address. Idle connections to it need not be kept.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.removed.load(Relaxed)
+    }
+
+    pub(crate) fn remove(&self) {
+        self.removed.store(true, Relaxed);
+    }
+
+    /// The bound id it belongs to.
+    #[must_use]
+    pub fn client(&self) -> &Path {
+        &self.stats.id
+    }
+
+    /// A connection was made after so long. `worker` is the caller's number.
+    pub fn connected(&self, worker: usize, latency: Nanos) {
+        let shard = self.stats.block.shard(worker);
+        shard.inc(idx::CONNECTS);
+        shard.record(idx::CONNECT_LATENCY, latency.millis());
+        self.stats.connections.add(worker, 1);
+    }
+
+    /// A connection could not be made; told besides [`crate::seam::Failure::Connect`].
+    pub fn connect_failed(&self, worker: usize, latency: Nanos) {
+        let shard = self.stats.block.shard(worker);
+        shard.inc(idx::CLOSES);
+        shard.record(idx::FAILED_CONNECT_LATENCY, latency.millis());
+    }
+
+    /// A connection is being made for a request that is gone.
+    pub fn connect_cancelled(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::CANCELLED_CONNECTS);
+    }
+
+    /// A connection ended: its age, the requests it carried, the bytes written to it and read from it.
+    pub fn closed(&self, worker: usize, age: Nanos, requests: u64, sent: u64, received: u64) {
+        let shard = self.stats.block.shard(worker);
+        shard.record(idx::CONNECTION_DURATION, age.millis());
+        shard.record(idx::CONNECTION_REQUESTS, requests);
+        shard.record(idx::CONNECTION_SENT, sent);
+        shard.record(idx::CONNECTION_RECEIVED, received);
+        shard.add(idx::SENT, sent);
+        shard.add(idx::RECEIVED, received);
+        self.stats.connections.add(worker, -1);
+    }
+
+    /// This proxy decides to end a connection (`closes`); told before [`Endpoint::closed`].
+    pub fn closing(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::CLOSES);
+    }
+
+    /// A request to this endpoint ended with a result the accrual policy judges.
+    pub(crate) fn judge(&self, worker: usize, success: bool, now: Nanos, rng: &mut fastrand::Rng) {
+        let change = if success { self.accrual.success() } else { self.accrual.failure(now, rng) };
+        if change != Change::None {
+            self.count_change(worker, change);
+        }
+    }
+
+    #[cold]
+    fn count_change(&self, worker: usize, change: Change) {
+        let shard = self.stats.block.shard(worker);
+        match change {
+            Change::None | Change::ProbeAgain => {}
+            Change::Removed(span) => {
+                shard.inc(idx::REMOVALS);
+                shard.add(idx::REMOVED_FOR, span.millis());
+            }
+            Change::StillDead(span) => shard.add(idx::REMOVED_FOR, span.millis()),
+            Change::Revived => shard.inc(idx::REVIVALS),
+        }
+    }
+
+    /// A request takes the probe of this endpoint.
+    pub(crate) fn count_probe(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::PROBES);
+    }
+
+    /// Gives back a probe whose request ended without a result.
+    pub(crate) fn release(&self, probe: Probe) {
+        self.accrual.release(probe);
+    }
+}
+
+impl Node for Endpoint {
+    fn load(&self) -> &Load {
+        &self.load
+    }
+
+    fn accrual(&self) -> &Accrual {
+        &self.accrual
+    }
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Endpoint({} {} of {})", self.id, self.address, self.stats.id)
+    }
+}

@@ -1,0 +1,277 @@
+//! One request and everything decided about it so far.
+//!
+//! Whatever it counts up (outstanding requests, pending gauges, a probe) it counts down when it ends or is dropped, so that
+//! an engine that loses interest leaves no trace.
+
+use crate::answer::Fault;
+use crate::classify::{Class, Method};
+use crate::client::Client;
+use crate::context::Deadline;
+use crate::endpoint::Endpoint;
+use crate::entry::{Entry, Route};
+use crate::server::Server;
+use crate::trace::TraceId;
+use balance::{BackoffState, Nanos, Probe};
+use naming::Leaf;
+use std::sync::Arc;
+
+/// A moment that never comes.
+pub(crate) const NEVER: Nanos = Nanos(u64::MAX);
+
+/// What an exchange waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing: not started, or recycled.
+    Idle,
+    /// Its name to be bound.
+    Binding,
+    /// The answer to an attempt.
+    Sending,
+    /// The end of a back-off.
+    Delay,
+    /// The end of a back end's answer.
+    Forwarding,
+    /// The end of an answer of the proxy's own.
+    Answered,
+}
+
+/// One request on its way, from [`crate::WorkerRouter::on_head`] to [`crate::WorkerRouter::on_end`].
+pub struct Exchange {
+    pub(crate) server: Arc<Server>,
+    pub(crate) worker: usize,
+    pub(crate) phase: Phase,
+    pub(crate) arrived: Nanos,
+    pub(crate) method: Method,
+    pub(crate) replayable: bool,
+    /// Span of this proxy's server.
+    pub(crate) trace: TraceId,
+    /// Span of the current attempt.
+    pub(crate) span: TraceId,
+    /// Deadline the caller set.
+    pub(crate) context: Option<Deadline>,
+    pub(crate) entry: Option<Arc<Entry>>,
+    pub(crate) attempt: Option<Attempt>,
+    /// Attempts begun: from the second on the head has edits to undo.
+    pub(crate) attempts: u32,
+    /// Endpoints of the current client that could not be used.
+    pub(crate) tried: Vec<u64>,
+    pub(crate) fresh: bool,
+    /// When a name not yet bound is given up.
+    pub(crate) binding_deadline: Nanos,
+    /// When the whole request is given up.
+    pub(crate) total_deadline: Nanos,
+    pub(crate) backoff: BackoffState,
+    pub(crate) retries: u32,
+    pub(crate) dispatched: Option<Nanos>,
+    pub(crate) verdict: Verdict,
+    pub(crate) request_bytes: Option<u64>,
+    pub(crate) response_bytes: Option<u64>,
+}
+
+/// What the caller is told, and when it was decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) status: u16,
+    pub(crate) class: Class,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) at: Nanos,
+}
+
+/// An attempt on one client: of its endpoints several may be tried.
+pub(crate) struct Attempt {
+    pub(crate) leaf: Arc<Leaf<Client>>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) probe: Option<Probe>,
+    /// When the endpoint was chosen.
+    pub(crate) sent: Nanos,
+    /// When a connection was there, if the engine told.
+    pub(crate) acquired: Option<Nanos>,
+    /// When it is given up.
+    pub(crate) deadline: Nanos,
+    /// Connections that could not be made.
+    pub(crate) refused: u32,
+    /// Requeues charged to the budget, and the most there may be.
+    pub(crate) requeues: u64,
+    pub(crate) limit: Option<u64>,
+    /// All requeues, for the statistics.
+    pub(crate) requeued: u64,
+    /// The one free requeue after a connection that had gone stale is spent.
+    pub(crate) stale: bool,
+}
+
+impl Attempt {
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.leaf.replicas
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(server: Arc<Server>, worker: usize) -> Exchange {
+        Exchange {
+            server,
+            worker,
+            phase: Phase::Idle,
+            arrived: Nanos(0),
+            method: Method::Other,
+            replayable: false,
+            trace: TraceId::default(),
+            span: TraceId::default(),
+            context: None,
+            entry: None,
+            attempt: None,
+            attempts: 0,
+            tried: Vec::new(),
+            fresh: false,
+            binding_deadline: NEVER,
+            total_deadline: NEVER,
+            backoff: BackoffState::default(),
+            retries: 0,
+            dispatched: None,
+            verdict: Verdict { status: 0, class: Class::Failure, fault: None, at: Nanos(0) },
+            request_bytes: None,
+            response_bytes: None,
+        }
+    }
+
+    /// The endpoint of the attempt under way, after [`crate::seam::Step::Send`].
+    ///
+    /// # Panics
+    /// When no attempt is under way.
+    #[must_use]
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.attempt.as_ref().expect("asked for after Step::Send only").endpoint
+    }
+
+    /// The next moment at which [`crate::WorkerRouter::on_deadline`] must be called unless something else happens first.
+    /// Asked for anew after each step.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> Option<Nanos> {
+        let next = match self.phase {
+            Phase::Binding => self.binding_deadline.min(self.total_deadline),
+            Phase::Sending => {
+                self.attempt.as_ref().map_or(NEVER, |a| a.deadline).min(self.total_deadline)
+            }
+            Phase::Delay => self.total_deadline,
+            Phase::Idle | Phase::Forwarding | Phase::Answered => NEVER,
+        };
+        (next != NEVER).then_some(next)
+    }
+
+    /// Whether the attempt under way should have a connection that served nobody before: the one before had gone stale.
+    #[must_use]
+    pub fn wants_fresh_connection(&self) -> bool {
+        self.fresh
+    }
+
+    /// The request will be sent on a connection that is there as of `now`. Optional: it feeds
+    /// `service_creation/service_acquisition_latency_ms`, and the attempt's time-out runs from here on.
+    pub fn connected(&mut self, now: Nanos) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.acquired = Some(now);
+            if let Some(timeout) = attempt.leaf.replicas.settings.attempt_timeout {
+                attempt.deadline = now + timeout;
+            }
+        }
+    }
+
+    /// The request turned out to be longer than what is kept of it: it can no longer be sent again.
+    pub fn not_replayable(&mut self) {
+        self.replayable = false;
+    }
+
+    /// Sizes of the bodies, told before [`crate::WorkerRouter::on_end`] if the engine knows them
+    /// (`request_payload_bytes`, `response_payload_bytes`).
+    pub fn payloads(&mut self, request: u64, response: u64) {
+        (self.request_bytes, self.response_bytes) = (Some(request), Some(response));
+    }
+
+    /// The trace context of this exchange: the span of the attempt under way, or of the server before the first.
+    #[must_use]
+    pub fn trace(&self) -> &TraceId {
+        if self.attempts > 0 { &self.span } else { &self.trace }
+    }
+
+    /// The name the request was given, in its show form; empty when it has none.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.entry.as_ref().map_or("", |entry| &entry.service.shown)
+    }
+
+    /// Starts anew for another request.
+    pub(crate) fn begin(&mut self, method: Method, replayable: bool, now: Nanos) {
+        self.arrived = now;
+        self.method = method;
+        self.replayable = replayable;
+        self.attempts = 0;
+        self.fresh = false;
+        (self.binding_deadline, self.total_deadline) = (NEVER, NEVER);
+        self.backoff = BackoffState::default();
+        self.retries = 0;
+        self.dispatched = None;
+        (self.request_bytes, self.response_bytes) = (None, None);
+        self.phase = Phase::Binding;
+        self.server.pending.add(self.worker, 1);
+    }
+
+    /// The name is known.
+    pub(crate) fn enter(&mut self, entry: Arc<Entry>) {
+        entry.service.pending.add(self.worker, 1);
+        self.entry = Some(entry);
+    }
+
+    /// An attempt goes to its endpoint.
+    pub(crate) fn start(&mut self, attempt: Attempt) {
+        attempt.endpoint.load.begin();
+        attempt.client().stats.pending.add(self.worker, 1);
+        attempt.route.pair.pending.add(self.worker, 1);
+        self.attempt = Some(attempt);
+        self.phase = Phase::Sending;
+    }
+
+    /// The attempt is over or goes elsewhere: gives back what it held and returns it for what is left to count.
+    /// `rtt` is the time to its answer if there was one to learn from.
+    pub(crate) fn stop(&mut self, rtt: Option<Nanos>, now: Nanos) -> Option<Attempt> {
+        let mut attempt = self.attempt.take()?;
+        attempt.endpoint.load.end(rtt, now);
+        if let Some(probe) = attempt.probe.take() {
+            // Without effect when a result was told before.
+            attempt.endpoint.release(probe);
+        }
+        attempt.client().stats.pending.add(self.worker, -1);
+        attempt.route.pair.pending.add(self.worker, -1);
+        Some(attempt)
+    }
+
+    /// Gives back everything; nothing is counted. Ready for [`Exchange::begin`] again.
+    pub(crate) fn release(&mut self) {
+        if self.phase == Phase::Idle {
+            return;
+        }
+        drop(self.stop(None, Nanos(0)));
+        if let Some(entry) = self.entry.take() {
+            entry.service.pending.add(self.worker, -1);
+        }
+        self.tried.clear();
+        self.context = None;
+        self.server.pending.add(self.worker, -1);
+        self.phase = Phase::Idle;
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("service", &self.service())
+            .field("phase", &self.phase)
+            .field("endpoint", &self.attempt.as_ref().map(|a| &a.endpoint))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! What to do with a request: identify, route, attempt, classify, retry, record; a decision machine without sockets.
+//!
+//! An engine tells a [`WorkerRouter`] what happens to a request, one event at a time, each with one reading of the clock,
+//! and does what the [`seam::Step`] it gets back says. Names are bound by a [`naming::Binder`], whose leaves are the
+//! [`Client`]s made here.
+
+pub mod header;
+pub mod seam;
+
+mod answer;
+mod cache;
+mod classify;
+mod client;
+mod context;
+mod endpoint;
+mod entry;
+mod exchange;
+mod hop;
+mod identify;
+mod router;
+mod server;
+mod service;
+mod settings;
+mod stats;
+mod text;
+mod trace;
+mod worker;
+
+#[cfg(test)]
+mod testing;
+
+pub use answer::Fault;
+pub use classify::{Class, Classifier, Method};
+pub use client::{Client, ClientFactory};
+pub use endpoint::Endpoint;
+pub use exchange::Exchange;
+pub use router::Router;
+pub use server::Server;
+pub use settings::{
+    CacheSettings, ClientPartial, ClientSettings, HeaderToken, Retries, RouterSettings, Scope, ServerId,
+    ServerSettings, ServicePartial, ServiceSettings,
+};
+pub use stats::Clock;
+pub use trace::TraceId;
+pub use worker::WorkerRouter;

@@ -1,0 +1,164 @@
+//! Heads of messages for tests: lists of lines, searched the slow and obvious way.
+
+use crate::header::{Known, Name};
+use crate::seam::{Head, RequestHead, ResponseHead, Version};
+
+type Line = (String, Vec<u8>);
+
+/// A request's head.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeRequest {
+    pub(crate) method: Vec<u8>,
+    pub(crate) target: Vec<u8>,
+    pub(crate) version: Version,
+    lines: Vec<Line>,
+    marked: Option<Vec<Line>>,
+}
+
+/// A response's head.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeResponse {
+    pub(crate) status: u16,
+    pub(crate) version: Version,
+    lines: Vec<Line>,
+}
+
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
+}
+
+fn matches(line: &Line, name: Name<'_>) -> bool {
+    line.0.as_bytes().eq_ignore_ascii_case(name.text())
+}
+
+impl FakeRequest {
+    pub(crate) fn new(method: &str, target: &[u8]) -> FakeRequest {
+        FakeRequest {
+            method: method.into(),
+            target: target.to_vec(),
+            version: Version::Http11,
+            lines: Vec::new(),
+            marked: None,
+        }
+    }
+
+    pub(crate) fn get(target: &str) -> FakeRequest {
+        FakeRequest::new("GET", target.as_bytes())
+    }
+
+    /// Values of a field, in order.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.lines.iter().filter(|l| matches(l, Name::of(name.as_bytes()))).map(|l| text(&l.1)).collect()
+    }
+
+    /// The value of a field that may stand there once at most.
+    pub(crate) fn one(&self, name: &str) -> Option<String> {
+        let mut all = self.all(name);
+        assert!(all.len() < 2, "{name} stands there {} times: {all:?}", all.len());
+        all.pop()
+    }
+
+    pub(crate) fn line(&mut self, name: &str, value: &str) -> &mut Self {
+        self.raw_line(name, value.as_bytes())
+    }
+
+    pub(crate) fn raw_line(&mut self, name: &str, value: &[u8]) -> &mut Self {
+        self.lines.push((name.to_owned(), value.to_vec()));
+        self
+    }
+
+    pub(crate) fn lines(&self) -> Vec<(String, String)> {
+        self.lines.iter().map(|(n, v)| (n.clone(), text(v))).collect()
+    }
+}
+
+impl FakeResponse {
+    pub(crate) fn new(status: u16) -> FakeResponse {
+        FakeResponse { status, version: Version::Http11, lines: Vec::new() }
+    }
+
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.lines.iter().filter(|l| matches(l, Name::of(name.as_bytes()))).map(|l| text(&l.1)).collect()
+    }
+
+    pub(crate) fn line(&mut self, name: &str, value: &str) -> &mut Self {
+        self.lines.push((name.to_owned(), value.as_bytes().to_vec()));
+        self
+    }
+}
+
+macro_rules! head {
+    ($type:ty, |$self:ident| $appending:block) => {
+        impl Head for $type {
+            fn get(&self, name: Name<'_>) -> Option<&[u8]> {
+                self.lines.iter().find(|l| matches(l, name)).map(|l| l.1.as_slice())
+            }
+
+            fn each(&self, name: Name<'_>, f: &mut dyn FnMut(&[u8])) {
+                self.lines.iter().filter(|l| matches(l, name)).for_each(|l| f(&l.1));
+            }
+
+            fn has(&self, name: Known) -> bool {
+                self.get(name.into()).is_some()
+            }
+
+            fn remove(&mut self, name: Name<'_>) {
+                let before = self.lines.len();
+                self.lines.retain(|l| !matches(l, name));
+                let $self = &*self;
+                assert!(before == self.lines.len() || !$appending, "only appended lines may follow a mark");
+            }
+
+            fn append(&mut self, name: Name<'_>, value: &[u8]) {
+                assert!(!value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)), "illegal value {value:?}");
+                self.lines.push((text(name.text()), value.to_vec()));
+            }
+
+            fn extend_last(&mut self, name: Name<'_>, suffix: &[u8]) {
+                match self.lines.iter_mut().rev().find(|l| matches(l, name)) {
+                    Some(line) => {
+                        line.1.extend_from_slice(b", ");
+                        line.1.extend_from_slice(suffix);
+                    }
+                    None => self.append(name, suffix),
+                }
+            }
+
+            fn version(&self) -> Version {
+                self.version
+            }
+        }
+    };
+}
+
+head!(FakeRequest, |request| { request.marked.is_some() });
+head!(FakeResponse, |_response| { false });
+
+impl RequestHead for FakeRequest {
+    fn method(&self) -> &[u8] {
+        &self.method
+    }
+
+    fn target(&self) -> &[u8] {
+        &self.target
+    }
+
+    fn set_target(&mut self, target: &[u8]) {
+        self.target = target.to_vec();
+    }
+
+    fn mark(&mut self) {
+        assert!(self.marked.is_none(), "marked twice");
+        self.marked = Some(self.lines.clone());
+    }
+
+    fn rewind(&mut self) {
+        self.lines = self.marked.clone().expect("rewind without mark");
+    }
+}
+
+impl ResponseHead for FakeResponse {
+    fn status(&self) -> u16 {
+        self.status
+    }
+}

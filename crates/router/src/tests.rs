@@ -1,0 +1,9 @@
+//! The whole router in tables: requests against scripted back ends, without a socket, on a clock that tests move.
+
+mod caches;
+mod context;
+mod mesh;
+mod property;
+mod retries;
+mod routing;
+mod timeouts;

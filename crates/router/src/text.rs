@@ -1,0 +1,222 @@
+//! Numbers and texts as they stand in headers, written into buffers that are kept: the request path formats nothing with
+//! `format!`.
+
+use balance::Nanos;
+use std::fmt::Write as _;
+
+/// Longest decimal form of a `u64`.
+pub(crate) const DECIMAL_MAX: usize = 20;
+
+/// Appends `value` in decimal.
+pub(crate) fn push_decimal(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0u8; DECIMAL_MAX];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// `value` as 16 lower-case hexadecimal digits.
+pub(crate) fn hex16(value: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = [0; 16];
+    for (i, digit) in out.iter_mut().enumerate() {
+        *digit = DIGITS[(value >> (60 - 4 * i)) as usize & 15];
+    }
+    out
+}
+
+/// A decimal number, digits only; `None` when it is anything else or does not fit.
+pub(crate) fn parse_decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |sum, &b| {
+        let digit = u64::from(b.checked_sub(b'0').filter(|d| *d < 10)?);
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// The form encoding of `text` in ISO-8859-1, at most `limit` bytes of it (dataplane.md §4.6): blank is `+`, letters,
+/// digits and `.-*_` stand for themselves, characters beyond Latin-1 are `?`. Never ends inside an escape.
+pub(crate) fn form_encoded(text: &str, limit: usize) -> Vec<u8> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = Vec::with_capacity(text.len().saturating_mul(2).min(limit));
+    for c in text.chars() {
+        let byte = u8::try_from(u32::from(c)).unwrap_or(b'?');
+        let plain = byte.is_ascii_alphanumeric() || b".-*_".contains(&byte);
+        if out.len() + if plain || byte == b' ' { 1 } else { 3 } > limit {
+            break;
+        }
+        match byte {
+            b' ' => out.push(b'+'),
+            _ if plain => out.push(byte),
+            _ => out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+        }
+    }
+    out
+}
+
+/// Bytes as text: UTF-8 where they are UTF-8, any other byte as the Latin-1 character it would be.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|&b| char::from(b)));
+    }
+    out
+}
+
+/// A span of time in the words Linkerd's messages use: `300.milliseconds`, `1.second`, `1.minute+30.seconds`.
+pub(crate) fn duration(span: Nanos) -> String {
+    const UNITS: [(&str, u64); 7] = [
+        ("days", 86_400_000_000_000),
+        ("hours", 3_600_000_000_000),
+        ("minutes", 60_000_000_000),
+        ("seconds", 1_000_000_000),
+        ("milliseconds", 1_000_000),
+        ("microseconds", 1_000),
+        ("nanoseconds", 1),
+    ];
+    let (mut out, mut left) = (String::new(), span.0);
+    for (unit, size) in UNITS {
+        let count = left / size;
+        left %= size;
+        if count > 0 {
+            let unit = if count == 1 { &unit[..unit.len() - 1] } else { unit };
+            let plus = if out.is_empty() { "" } else { "+" };
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{plus}{count}.{unit}");
+        }
+    }
+    if out.is_empty() { "0.seconds".to_owned() } else { out }
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Longest text [`base64_encode`] makes.
+pub(crate) const BASE64_MAX: usize = 56;
+
+/// Standard base64 with padding of at most 40 bytes; the text's length is returned.
+pub(crate) fn base64_encode(bytes: &[u8], out: &mut [u8; BASE64_MAX]) -> usize {
+    let mut at = 0;
+    for (chunk, four) in bytes.chunks(3).zip(out.chunks_mut(4)) {
+        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (i, c) in four.iter_mut().enumerate() {
+            *c = if i <= chunk.len() { BASE64[(word >> (18 - 6 * i)) as usize & 63] } else { b'=' };
+        }
+        at += 4;
+    }
+    at
+}
+
+/// Reads standard, padded base64 into `out`; `None` when it is not that or too long. The number of bytes is returned.
+pub(crate) fn base64_decode(text: &[u8], out: &mut [u8; 42]) -> Option<usize> {
+    if text.is_empty() || text.len() % 4 != 0 || text.len() > BASE64_MAX {
+        return None;
+    }
+    let padding = text.iter().rev().take(2).take_while(|&&c| c == b'=').count();
+    let body = &text[..text.len() - padding];
+    for (four, three) in body.chunks(4).zip(out.chunks_mut(3)) {
+        let mut word = 0u32;
+        for i in 0..4 {
+            word = word << 6 | four.get(i).map_or(Some(0), |&c| sextet(c))?;
+        }
+        for (i, byte) in three.iter_mut().enumerate() {
+            *byte = (word >> (16 - 8 * i)) as u8;
+        }
+    }
+    Some(text.len() / 4 * 3 - padding)
+}
+
+fn sextet(c: u8) -> Option<u32> {
+    Some(u32::from(match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals() {
+        for value in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            let mut out = Vec::new();
+            push_decimal(&mut out, value);
+            assert_eq!(out, value.to_string().into_bytes());
+            assert_eq!(parse_decimal(&out), Some(value));
+        }
+        for bad in ["", "-1", "+1", "1 ", "x", "18446744073709551616", "1e3"] {
+            assert_eq!(parse_decimal(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hexadecimals() {
+        for value in [0, 1, 0xdead_beef, u64::MAX] {
+            assert_eq!(hex16(value).to_vec(), format!("{value:016x}").into_bytes());
+        }
+    }
+
+    #[test]
+    fn form_encoding() {
+        let check = |text: &str, limit: usize, want: &str| {
+            assert_eq!(String::from_utf8_lossy(&form_encoded(text, limit)), want, "{text:?} {limit}");
+        };
+        check("Unable to route request!\n\n/svc", 99, "Unable+to+route+request%21%0A%0A%2Fsvc");
+        check("0.50*/$ & a-b_c.d", 99, "0.50*%2F%24+%26+a-b_c.d");
+        check("é€", 99, "%E9%3F");
+        check("ab\n", 4, "ab");
+        check("ab\n", 5, "ab%0A");
+        check("abc", 2, "ab");
+        check("x", 0, "");
+    }
+
+    #[test]
+    fn durations() {
+        let check = |nanos: u64, want: &str| assert_eq!(duration(Nanos(nanos)), want);
+        check(0, "0.seconds");
+        check(300_000_000, "300.milliseconds");
+        check(1_000_000_000, "1.second");
+        check(10_000_000_000, "10.seconds");
+        check(1_500_000_000, "1.second+500.milliseconds");
+        check(90_000_000_000, "1.minute+30.seconds");
+        check(1, "1.nanosecond");
+    }
+
+    #[test]
+    fn base64_there_and_back() {
+        let bytes: Vec<u8> = (0..40u8).map(|i| i.wrapping_mul(37)).collect();
+        for n in 1..=40 {
+            let (mut text, mut back) = ([0; BASE64_MAX], [0; 42]);
+            let len = base64_encode(&bytes[..n], &mut text);
+            assert_eq!(base64_decode(&text[..len], &mut back), Some(n));
+            assert_eq!(back[..n], bytes[..n]);
+        }
+        let check = |text: &str, want: Option<&[u8]>| {
+            let mut out = [0; 42];
+            let got = base64_decode(text.as_bytes(), &mut out).map(|n| out[..n].to_vec());
+            assert_eq!(got.as_deref(), want, "{text}");
+        };
+        check("aGVsbG8=", Some(b"hello"));
+        check("aGVsbG8", None);
+        check("====", None);
+        check("a===", None);
+        check("aG=s", None);
+        check("aGVsbG8\u{e9}", None);
+        check(&"A".repeat(60), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! An attempt: one leaf of the bound tree, one replica of its client, the lines that belong to this attempt alone.
+
+use super::WorkerRouter;
+use crate::answer::{self, Fault};
+use crate::client::{Client, Members};
+use crate::context::Deadline;
+use crate::endpoint::Endpoint;
+use crate::entry::{self, Entry, Route};
+use crate::exchange::{Attempt, Exchange, NEVER, Phase};
+use crate::header::Known;
+use crate::seam::{RequestHead, Step};
+use crate::text::BASE64_MAX;
+use balance::{Choice, Nanos};
+use naming::{Bound, Leaf};
+use std::sync::Arc;
+
+impl WorkerRouter {
+    /// Begins an attempt, or waits for what it needs.
+    pub(super) fn attempt(&mut self, ex: &mut Exchange, head: &mut impl RequestHead, now: Nanos) -> Step {
+        let Some(entry) = ex.entry.clone() else {
+            debug_assert!(false, "an attempt without a name: {ex:?}");
+            return self.refuse(ex, Fault::Unroutable, "no name", false, now);
+        };
+        let bound = entry.binding.load();
+        match bound.as_deref() {
+            None => self.wait(ex, entry.binding.ready(), now),
+            Some(Bound::Failed(why)) => self.refuse(ex, Fault::BindingFailed, why, false, now),
+            Some(Bound::Tree(tree)) => {
+                self.router.count_tree(&entry, tree);
+                match entry::draw(tree, &mut self.rng) {
+                    Some(leaf) => self.dispatch(ex, head, &entry, leaf, now),
+                    None => self.unroutable(ex, &entry, now),
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, ex: &mut Exchange, wait: crate::seam::BindingWait, now: Nanos) -> Step {
+        ex.phase = Phase::Binding;
+        if ex.deadline().is_some_and(|deadline| deadline <= now) {
+            return self.on_deadline(ex, now);
+        }
+        Step::AwaitBinding(wait)
+    }
+
+    #[cold]
+    pub(super) fn unroutable(&mut self, ex: &mut Exchange, entry: &Entry, now: Nanos) -> Step {
+        let base = self.router.binder.dtab();
+        let text = answer::unroutable(&entry.service.path, &base, &entry.local);
+        self.refuse(ex, Fault::Unroutable, &text, false, now)
+    }
+
+    /// Sends the request to a replica of `leaf`.
+    fn dispatch(
+        &mut self,
+        ex: &mut Exchange,
+        head: &mut impl RequestHead,
+        entry: &Entry,
+        leaf: &Arc<Leaf<Client>>,
+        now: Nanos,
+    ) -> Step {
+        let client = &leaf.replicas;
+        let members = client.members();
+        let all = match &**members {
+            Members::Known(all) => all,
+            Members::Pending => return self.wait(ex, Box::pin(client.known()), now),
+            Members::Failed(why) => return self.refuse(ex, Fault::BindingFailed, why, false, now),
+        };
+        ex.tried.clear();
+        let Some((endpoint, choice)) = client.choose(all, &[], now, &mut self.rng) else {
+            return self.unroutable(ex, entry, now);
+        };
+        client.budget.deposit(now);
+        let route = entry.route(leaf);
+        if ex.attempts > 0 {
+            head.rewind();
+        }
+        ex.attempts += 1;
+        ex.fresh = false;
+        ex.dispatched.get_or_insert(now);
+        ex.span = ex.trace.child(self.rng.u64(..));
+        self.address(ex, head, client, &route, now);
+        let attempt = self.assign(endpoint, choice, leaf, route, now);
+        ex.start(attempt);
+        Step::Send
+    }
+
+    fn assign(
+        &self,
+        endpoint: Arc<Endpoint>,
+        choice: Choice,
+        leaf: &Arc<Leaf<Client>>,
+        route: Arc<Route>,
+        now: Nanos,
+    ) -> Attempt {
+        if choice.probe.is_some() {
+            endpoint.count_probe(self.worker);
+        }
+        Attempt {
+            endpoint,
+            probe: choice.probe,
+            route,
+            sent: now,
+            acquired: None,
+            deadline: leaf.replicas.settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout),
+            refused: 0,
+            requeues: 0,
+            limit: None,
+            requeued: 0,
+            stale: false,
+            leaf: Arc::clone(leaf),
+        }
+    }
+
+    /// Sends the attempt under way to another replica of its client. `false` when there is none at all.
+    pub(super) fn reassign(&mut self, ex: &mut Exchange, mut attempt: Attempt, now: Nanos) -> bool {
+        let client = Arc::clone(attempt.client());
+        let members = client.members();
+        let Members::Known(all) = &**members else { return false };
+        let Some((endpoint, choice)) = client.choose(all, &ex.tried, now, &mut self.rng) else {
+            return false;
+        };
+        if choice.probe.is_some() {
+            endpoint.count_probe(self.worker);
+        }
+        attempt.endpoint = endpoint;
+        attempt.probe = choice.probe;
+        attempt.sent = now;
+        attempt.acquired = None;
+        attempt.deadline = client.settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
+        attempt.requeued += 1;
+        client.stats.block.shard(self.worker).inc(crate::stats::client::REQUEUES);
+        ex.start(attempt);
+        true
+    }
+
+    /// The lines of this attempt.
+    fn address(
+        &mut self,
+        ex: &Exchange,
+        head: &mut impl RequestHead,
+        client: &Client,
+        route: &Route,
+        now: Nanos,
+    ) {
+        head.append(Known::L5dDstClient.into(), client.shown.as_bytes());
+        if !route.residual.is_empty() {
+            head.append(Known::L5dDstResidual.into(), route.residual.as_bytes());
+        }
+        let mut trace = [0; BASE64_MAX];
+        let len = ex.span.encode(&mut trace);
+        head.append(Known::L5dCtxTrace.into(), &trace[..len]);
+        if let Some(deadline) = self.deadline_out(ex, client, now) {
+            self.scratch.clear();
+            deadline.write(&mut self.scratch);
+            head.append(Known::L5dCtxDeadline.into(), &self.scratch);
+        }
+    }
+
+    /// The caller's deadline and this proxy's time-outs, combined (dataplane.md §7.3).
+    fn deadline_out(&self, ex: &Exchange, client: &Client, now: Nanos) -> Option<Deadline> {
+        let epoch = self.router.settings.epoch;
+        let total = ex.entry.as_ref().and_then(|entry| entry.service.settings.total_timeout);
+        let total = total.map(|t| Deadline::starting(epoch.saturating_add(ex.arrived.0), t));
+        let attempt = client.settings.attempt_timeout;
+        let attempt = attempt.map(|t| Deadline::starting(epoch.saturating_add(now.0), t));
+        [ex.context, total, attempt].into_iter().flatten().reduce(Deadline::combine)
+    }
+}

@@ -1,0 +1,209 @@
+//! An attempt that brought no answer: another replica, another attempt, or the end (dataplane.md §5.2).
+
+use super::WorkerRouter;
+use crate::answer::{self, Fault};
+use crate::classify::Class;
+use crate::exchange::{Attempt, Exchange, Phase};
+use crate::seam::{Failure, RequestHead, Sent, Step};
+use crate::stats::client as idx;
+use balance::Nanos;
+use std::sync::Arc;
+
+/// Further connections a request may try when one cannot be made; the budget is not asked.
+const RECONNECTS: u32 = 25;
+
+impl WorkerRouter {
+    /// The attempt under way failed before a final response head was complete.
+    pub fn on_failure(
+        &mut self,
+        ex: &mut Exchange,
+        head: &mut impl RequestHead,
+        failure: Failure,
+        now: Nanos,
+    ) -> Step {
+        debug_assert_eq!(ex.phase, Phase::Sending, "{ex:?}");
+        match failure {
+            Failure::Connect { .. } => self.refused(ex, now),
+            Failure::Closed { reason, sent: Sent::Nothing } => self.unsent(ex, &reason, now),
+            Failure::Closed { sent: Sent::SomeOnReused, .. } if self.went_stale(ex, now) => Step::Send,
+            Failure::Closed { reason, .. } => {
+                self.broken(ex, head, Fault::Closed, "Connection closed before the response", &reason, now)
+            }
+            Failure::Malformed { reason } => {
+                self.broken(ex, head, Fault::Malformed, "Malformed response", &reason, now)
+            }
+        }
+    }
+
+    /// [`Exchange::deadline`] has passed. The engine gives up the back end's connection if there is one.
+    pub fn on_deadline(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        let attempt_deadline = ex.attempt.as_ref().map(|a| a.deadline);
+        match ex.phase {
+            Phase::Sending if attempt_deadline.is_some_and(|d| d < ex.total_deadline) => {
+                self.attempt_timed_out(ex, now)
+            }
+            Phase::Binding if ex.binding_deadline < ex.total_deadline => self.binding_timed_out(ex, now),
+            _ => self.timed_out(ex, now),
+        }
+    }
+
+    /// No connection: another replica, unless none is fit.
+    fn refused(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        let Some(mut attempt) = self.abandon(ex, now) else { return self.lost(ex, now) };
+        attempt.refused += 1;
+        let (endpoint, client) = (Arc::clone(&attempt.endpoint), Arc::clone(attempt.client()));
+        let shard = client.stats.block.shard(self.worker);
+        shard.inc(idx::CREATION_FAILURES);
+        shard.record(idx::ACQUISITION, now.since(attempt.sent).millis());
+        client.stats.faults.count(Fault::Connect);
+        endpoint.judge(self.worker, false, now, &mut self.rng);
+        if attempt.refused <= RECONNECTS {
+            if !client.is_open(now) {
+                shard.inc(idx::NOT_OPEN);
+            } else if self.reassign(ex, attempt, now) {
+                return Step::Send;
+            }
+        }
+        let Some(entry) = ex.entry.clone() else { return self.lost(ex, now) };
+        let addresses = client.addresses();
+        let text = answer::unconnected(&entry.service.path, &client.stats.id, &addresses, endpoint.address);
+        self.refuse(ex, Fault::Connect, &text, false, now)
+    }
+
+    /// The back end never saw the request: another replica, within the requeue budget.
+    fn unsent(&mut self, ex: &mut Exchange, reason: &str, now: Nanos) -> Step {
+        self.fail_attempt(ex, Fault::Closed, now);
+        let at = ex.attempt.as_ref().map(|a| (a.endpoint.address, Arc::clone(a.client())));
+        if self.requeue(ex, now) {
+            return Step::Send;
+        }
+        let Some((address, client)) = at else { return self.lost(ex, now) };
+        let text = answer::transport("The request could not be written", reason, address, &client.stats.label);
+        self.refuse(ex, Fault::Closed, &text, true, now)
+    }
+
+    /// A connection that had idled too long: an idempotent request is sent once more, on a new one. Nobody's fault, so
+    /// nothing is held against the endpoint.
+    fn went_stale(&mut self, ex: &mut Exchange, now: Nanos) -> bool {
+        if !(ex.replayable && ex.method.is_idempotent()) || ex.attempt.as_ref().is_none_or(|a| a.stale) {
+            return false;
+        }
+        let Some(mut attempt) = ex.stop(None, now) else { return false };
+        attempt.stale = true;
+        ex.fresh = true;
+        let endpoint = Arc::clone(&attempt.endpoint);
+        if !endpoint.is_removed() {
+            attempt.requeued += 1;
+            attempt.sent = now;
+            attempt.client().stats.block.shard(self.worker).inc(idx::REQUEUES);
+            ex.start(attempt);
+            return true;
+        }
+        self.reassign(ex, attempt, now)
+    }
+
+    /// The connection broke, or what came back was no answer.
+    fn broken(
+        &mut self,
+        ex: &mut Exchange,
+        head: &mut impl RequestHead,
+        fault: Fault,
+        what: &str,
+        reason: &str,
+        now: Nanos,
+    ) -> Step {
+        self.fail_attempt(ex, fault, now);
+        let Some(attempt) = self.abandon(ex, now) else { return self.lost(ex, now) };
+        if self.may_retry(ex, now) {
+            return self.retry(ex, head, now);
+        }
+        let label = &attempt.client().stats.label;
+        let text = answer::transport(what, reason, attempt.endpoint.address, label);
+        self.refuse(ex, fault, &text, false, now)
+    }
+
+    fn attempt_timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        self.fail_attempt(ex, Fault::AttemptTimeout, now);
+        let elapsed = ex.attempt.as_ref().map(|a| now.since(a.sent));
+        let Some(attempt) = ex.stop(elapsed, now) else { return self.lost(ex, now) };
+        if self.may_retry(ex, now) {
+            // The head is not at hand here; the engine comes back with it.
+            let delay = self.next_delay(ex);
+            ex.binding_deadline = now + delay + self.router.settings.binding_timeout;
+            ex.phase = Phase::Delay;
+            return Step::Delay(delay);
+        }
+        let client = attempt.client();
+        let timeout = client.settings.attempt_timeout.unwrap_or_default();
+        let text = answer::attempt_timeout(timeout, &client.stats.label, attempt.endpoint.address, &ex.span);
+        self.refuse(ex, Fault::AttemptTimeout, &text, false, now)
+    }
+
+    fn binding_timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        let Some(entry) = ex.entry.clone() else { return self.lost(ex, now) };
+        let tree = match entry.binding.load().as_deref() {
+            Some(naming::Bound::Tree(tree)) => {
+                Some(tree.map(|leaf| leaf.id.concat(&leaf.residual)).to_string())
+            }
+            _ => None,
+        };
+        let timeout = self.router.settings.binding_timeout;
+        let text = answer::binding_timeout(timeout, &entry.service.path, tree.as_deref());
+        self.refuse(ex, Fault::BindingTimeout, &text, false, now)
+    }
+
+    /// The whole request took too long. What the back end made of it nobody knows; that it was slow is remembered.
+    fn timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        self.count_attempt(ex, Fault::TotalTimeout, now);
+        let elapsed = ex.attempt.as_ref().map(|a| now.since(a.sent));
+        drop(ex.stop(elapsed, now));
+        let timeout = ex.entry.as_ref().and_then(|entry| entry.service.settings.total_timeout);
+        self.refuse(ex, Fault::TotalTimeout, &answer::total_timeout(timeout.unwrap_or_default()), false, now)
+    }
+
+    /// Sends the attempt elsewhere on the budget's account, after it was counted as failed. Returns whether it did; if not,
+    /// the attempt is over.
+    pub(super) fn requeue(&mut self, ex: &mut Exchange, now: Nanos) -> bool {
+        let Some(mut attempt) = self.abandon(ex, now) else { return false };
+        let client = Arc::clone(attempt.client());
+        let shard = client.stats.block.shard(self.worker);
+        let limit = *attempt.limit.get_or_insert_with(|| client.budget.request_limit(now));
+        if !client.is_open(now) {
+            shard.inc(idx::CANNOT_RETRY);
+            return false;
+        }
+        if attempt.requeues >= limit {
+            shard.inc(idx::REQUEST_LIMIT);
+            return false;
+        }
+        if !client.budget.try_withdraw(now) {
+            shard.inc(idx::BUDGET_EXHAUSTED);
+            return false;
+        }
+        attempt.requeues += 1;
+        self.reassign(ex, attempt, now)
+    }
+
+    /// Takes the attempt from its endpoint and remembers not to go there first.
+    fn abandon(&mut self, ex: &mut Exchange, now: Nanos) -> Option<Attempt> {
+        let attempt = ex.stop(None, now)?;
+        if !ex.tried.contains(&attempt.endpoint.id) {
+            ex.tried.push(attempt.endpoint.id);
+        }
+        Some(attempt)
+    }
+
+    /// Whether the classifier and the budget let a failed attempt without an answer be followed by another.
+    fn may_retry(&mut self, ex: &mut Exchange, now: Nanos) -> bool {
+        let Some(entry) = &ex.entry else { return false };
+        let classifier = entry.service.settings.classifier;
+        classifier.no_reply(ex.method, ex.replayable) == Class::Retryable && self.withdraw(ex, now)
+    }
+
+    /// The engine broke the protocol of the seam, or the exchange was over.
+    #[cold]
+    fn lost(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        debug_assert!(false, "no attempt under way: {ex:?}");
+        self.refuse(ex, Fault::Closed, "the exchange was over", false, now)
+    }
+}

@@ -1,0 +1,148 @@
+//! A request has come: read what it brings, find its name, make its head fit for the next hop.
+
+use super::WorkerRouter;
+use crate::answer::{self, Fault};
+use crate::cache::Full;
+use crate::classify::Method;
+use crate::entry::Entry;
+use crate::exchange::{Exchange, NEVER};
+use crate::header::Known;
+use crate::seam::{Arrival, RequestHead, Step};
+use crate::{context, hop, identify, text};
+use balance::Nanos;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Fields a caller cannot set for a back end (dataplane.md §7.1, §4.3 point 10).
+const DROPPED: [Known; 5] = [
+    Known::L5dDstService,
+    Known::L5dDstClient,
+    Known::L5dDstResidual,
+    Known::L5dReqid,
+    Known::XForwardedClientCert,
+];
+
+/// A request that goes nowhere.
+struct Refused(Fault, String);
+
+impl WorkerRouter {
+    /// A request's head is complete. The exchange that comes back must be handed to [`WorkerRouter::on_end`] once it is
+    /// over; dropping it is allowed and counts as the caller having gone away.
+    pub fn on_head(&mut self, head: &mut impl RequestHead, arrival: Arrival) -> (Box<Exchange>, Step) {
+        let mut ex = self.free.pop().unwrap_or_else(|| {
+            let server = Arc::clone(&self.server);
+            Box::new(Exchange::new(server, self.worker))
+        });
+        ex.begin(Method::of(head.method()), arrival.replayable, arrival.now);
+        let step = match self.identify(&mut ex, head, &arrival) {
+            Ok(()) => self.attempt(&mut ex, head, arrival.now),
+            Err(Refused(fault, message)) => self.refuse(&mut ex, fault, &message, false, arrival.now),
+        };
+        (ex, step)
+    }
+
+    /// From the head to the name, in the order of dataplane.md §4.3.
+    fn identify(
+        &mut self,
+        ex: &mut Exchange,
+        head: &mut impl RequestHead,
+        arrival: &Arrival,
+    ) -> Result<(), Refused> {
+        let settings = &self.router.settings;
+        ex.context = context::take_deadline(head);
+        self.key.clear();
+        let local = context::take_dtabs(head, &mut self.key);
+        identify::rewrite_absolute(head, &mut self.scratch);
+        ex.trace = context::take_trace(head, settings.sample_salt, &mut self.rng);
+        let token = &settings.identifier;
+        let named = identify::header_token(token, &settings.dst_prefix, head, &mut self.name);
+        if named.is_err() {
+            // A bad dtab is what the caller is told first.
+            self.check_dtabs()?;
+            let text = answer::unidentified(head.method(), head.target(), arrival.peer, token.header());
+            return Err(Refused(Fault::Unidentified, text));
+        }
+        let entry = if local { self.overridden(arrival.now)? } else { self.plain(arrival.now)? };
+        self.dress(ex, head, &entry, arrival.now);
+        ex.enter(entry);
+        Ok(())
+    }
+
+    fn check_dtabs(&self) -> Result<(), Refused> {
+        match context::parse_dtabs(&self.key) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Refused(Fault::BadDtab, error.to_string())),
+        }
+    }
+
+    /// The entry of the name without a dtab of its own.
+    #[inline]
+    fn plain(&mut self, now: Nanos) -> Result<Arc<Entry>, Refused> {
+        if let Some(entry) = self.paths.get(self.name.as_bytes()) {
+            return Ok(Arc::clone(entry));
+        }
+        self.missed(now)
+    }
+
+    #[cold]
+    fn missed(&mut self, now: Nanos) -> Result<Arc<Entry>, Refused> {
+        let path = self.name.to_path();
+        let entry = self.router.entry(&path, names::Dtab::empty(), now).map_err(overload)?;
+        if !entry.retired.load(Relaxed) {
+            self.paths.insert(path, Arc::clone(&entry), now);
+        }
+        Ok(entry)
+    }
+
+    /// The entry of the name with the dtabs in `self.key`.
+    fn overridden(&mut self, now: Nanos) -> Result<Arc<Entry>, Refused> {
+        let dtabs = self.key.len();
+        self.key.extend_from_slice(self.name.as_bytes());
+        // The name comes last; its length tells where it begins.
+        self.key.extend_from_slice(&(self.name.as_bytes().len() as u64).to_le_bytes());
+        if let Some(entry) = self.overrides.get(&self.key) {
+            return Ok(Arc::clone(entry));
+        }
+        let local = context::parse_dtabs(&self.key[..dtabs])
+            .map_err(|error| Refused(Fault::BadDtab, error.to_string()))?;
+        if local.is_empty() {
+            return self.plain(now);
+        }
+        let entry = self.router.entry(&self.name.to_path(), local, now).map_err(overload)?;
+        if !entry.retired.load(Relaxed) {
+            self.overrides.insert(self.key.as_slice().into(), Arc::clone(&entry), now);
+        }
+        Ok(entry)
+    }
+
+    /// Makes the head what all attempts have in common, and starts the clocks.
+    fn dress(&mut self, ex: &mut Exchange, head: &mut impl RequestHead, entry: &Entry, now: Nanos) {
+        let service = &entry.service;
+        let binding_deadline = now + self.router.settings.binding_timeout;
+        let total = service.settings.total_timeout;
+        (ex.binding_deadline, ex.total_deadline) = (binding_deadline, total.map_or(NEVER, |t| now + t));
+        if total.is_some() && head.has(Known::L5dCtxDeadline) {
+            // One nobody could read; ours takes its place.
+            head.remove(Known::L5dCtxDeadline.into());
+        }
+        identify::ensure_host(head);
+        hop::strip(head, &mut self.scratch);
+        hop::add_via(head);
+        for name in DROPPED {
+            if head.has(name) {
+                head.remove(name.into());
+            }
+        }
+        head.append(Known::L5dDstService.into(), service.shown.as_bytes());
+        if !entry.ctx_dtab.is_empty() {
+            head.append(Known::L5dCtxDtab.into(), entry.ctx_dtab.as_bytes());
+        }
+        head.append(Known::L5dReqid.into(), &text::hex16(ex.trace.trace));
+        head.mark();
+        service.budget.deposit(now);
+    }
+}
+
+fn overload(_: Full) -> Refused {
+    Refused(Fault::Overload, answer::OVERLOAD.to_owned())
+}

@@ -1,0 +1,21 @@
+//! The metrics tree, its per-worker shards and its renderers.
+//!
+//! Traffic writes into [`Shard`]s (one per worker, one writer each, plain loads and stores); control reads them:
+//! once a minute [`Metrics::snapshot_histograms`] turns what histograms counted into summaries, and the renderers
+//! walk the tree without ever holding up a writer. Nothing here is global: two proxies in one process have two trees.
+
+mod block;
+mod counter;
+mod histogram;
+mod number;
+pub mod process;
+mod render;
+mod tree;
+
+pub use block::{Block, BlockSpec, Shard};
+pub use counter::Counter;
+pub use histogram::{Histogram, Summary, bucket_limits};
+pub use number::{push_f32, push_f64};
+pub use render::json::{JsonQuery, NoSuchSubtree, render_json};
+pub use render::prometheus::render_prometheus;
+pub use tree::{Lease, Metrics, Scope};

@@ -1,0 +1,123 @@
+//! How long rendering and recording take, to be run by hand:
+//! `cargo test --release -p telemetry --test speed -- --ignored --nocapture`.
+#![allow(clippy::disallowed_methods, reason = "a measurement of real time")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use telemetry::{BlockSpec, JsonQuery, Metrics, render_json, render_prometheus};
+
+const SERVICES: usize = 200;
+const CLIENTS: usize = 200;
+
+const COUNTERS: &[&str] = &[
+    "requests",
+    "success",
+    "failures",
+    "status/error",
+    "connects",
+    "closes",
+    "received_bytes",
+    "sent_bytes",
+    "retries/requeues",
+    "retries/budget_exhausted",
+    "loadbalancer/adds",
+    "loadbalancer/removes",
+    "failure_accrual/removals",
+    "failure_accrual/revivals",
+    "failure_accrual/probes",
+];
+const CLIENT: BlockSpec = BlockSpec {
+    counters: COUNTERS,
+    histograms: &["request_latency_ms", "connect_latency_ms", "connection_duration", "time/2XX", "time/5XX"],
+    status: true,
+};
+const SERVICE: BlockSpec = BlockSpec {
+    counters: &["requests", "success", "failures", "retries/total", "retries/budget_exhausted"],
+    histograms: &["request_latency_ms", "retries/per_request"],
+    status: false,
+};
+const GAUGES: &[&str] = &["connections", "pending", "load", "loadbalancer/size", "loadbalancer/available"];
+
+fn populate(metrics: &Metrics) {
+    let router = metrics.scope(&["rt", "outgoing"]);
+    let fill = |block: &telemetry::Block, spec: &BlockSpec| {
+        (0..spec.counters.len()).for_each(|i| block.shard(0).add(i, 123_456));
+        for i in 0..spec.histograms.len() {
+            (1..200).for_each(|v| block.shard(0).record(i, v * v));
+        }
+        if spec.status {
+            [200, 204, 404, 503].into_iter().for_each(|code| block.shard(0).status(code));
+        }
+    };
+    for i in 0..SERVICES {
+        fill(&router.scope("service").scope(&format!("svc/service-{i:04}")).block(&SERVICE), &SERVICE);
+    }
+    for i in 0..CLIENTS {
+        let client = router.scope("client").scope(&format!("#/io.l5d.fs/service-{i:04}"));
+        client.gauges(GAUGES, |i| i as f64 * 1.5);
+        fill(&client.block(&CLIENT), &CLIENT);
+        let service = client.scope("service").scope(&format!("svc/service-{i:04}"));
+        fill(&service.block(&SERVICE), &SERVICE);
+    }
+}
+
+/// The fastest of several runs, so that a busy machine does not count.
+fn fastest(mut work: impl FnMut()) -> Duration {
+    let time = |work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    (0..20).map(|_| time(&mut work)).min().expect("twenty runs")
+}
+
+#[test]
+#[ignore = "a measurement, meaningful in release only"]
+fn rendering_two_hundred_services_and_clients() {
+    let metrics = Metrics::new(4);
+    populate(&metrics);
+    let snapshot = fastest(|| metrics.snapshot_histograms());
+    // The snapshots above emptied the windows: fill them again, so that every histogram has lines.
+    populate(&metrics);
+    metrics.snapshot_histograms();
+    let text = render_prometheus(&metrics, "");
+    eprintln!("{} series, {} lines, {} kB", metrics.series(), text.lines().count(), text.len() / 1024);
+    eprintln!("snapshot    {snapshot:?}");
+    let check = |name: &str, limit: u64, work: &dyn Fn() -> String| {
+        let took = fastest(|| drop(black_box(work())));
+        eprintln!("{name:<13} {took:?}");
+        assert!(took < Duration::from_millis(limit), "{name} took {took:?}");
+    };
+    check("prometheus", 15, &|| render_prometheus(&metrics, ""));
+    // Sorting everything is for people, who ask seldom.
+    for (query, limit) in [("", 15), ("tree=1", 25), ("pretty=1", 60)] {
+        let parsed = JsonQuery::parse(query);
+        check(&format!("json {query}"), limit, &|| render_json(&metrics, &parsed).unwrap());
+    }
+}
+
+#[test]
+#[ignore = "a measurement, meaningful in release only"]
+fn recording_one_request() {
+    let metrics = Metrics::new(1);
+    let block = metrics.scope(&["s"]).block(&CLIENT);
+    let shard = block.shard(0);
+    const REQUESTS: u64 = 1_000_000;
+    let each = |took: Duration| took.as_nanos() as f64 / REQUESTS as f64;
+    let all = fastest(|| {
+        for i in 0..REQUESTS {
+            let shard = black_box(shard);
+            shard.inc(0);
+            shard.inc(1);
+            shard.record(0, black_box(i % 50));
+            shard.status(black_box(200));
+        }
+    });
+    let record = fastest(|| (0..REQUESTS).for_each(|i| black_box(shard).record(0, black_box(i % 3000))));
+    eprintln!(
+        "two counters, a histogram and a status: {:.1} ns; a histogram alone: {:.1} ns",
+        each(all),
+        each(record)
+    );
+}

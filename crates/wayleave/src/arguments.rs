@@ -1,0 +1,129 @@
+//! The command line.
+//!
+//! Deployed Linkerd manifests pass flags in the style of TwitterServer, with one dash, before the file
+//! (dataplane.md §1.1). They are taken off before clap sees the rest, so that those manifests work unchanged.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use tracing::Level;
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) command: Command,
+    /// From `-log.level`; INFO by default.
+    pub(crate) log_level: Level,
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "wayleave", version, about = "A service mesh that takes Linkerd 1.x configurations unchanged")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a proxy on a Linkerd 1.x configuration file
+    Proxy(Proxy),
+}
+
+/// Arguments of `wayleave proxy`.
+#[derive(Debug, Args)]
+pub(crate) struct Proxy {
+    /// The configuration: a YAML or JSON file, or `-` for standard input
+    pub(crate) config: OsString,
+    /// Worker threads; by default one for each processor the process may use, at most 4
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// Only check the configuration (also `-validate`)
+    #[arg(long)]
+    pub(crate) validate: bool,
+}
+
+/// What the old flags said.
+#[derive(Debug, PartialEq)]
+struct Legacy {
+    level: Level,
+    validate: bool,
+    rest: Vec<OsString>,
+}
+
+impl Arguments {
+    /// Reads the command line; prints and exits where it is faulty or asks for help.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
+        let Legacy { level, validate, rest } = legacy(arguments);
+        let mut command = Cli::parse_from(rest).command;
+        let Command::Proxy(proxy) = &mut command;
+        proxy.validate |= validate;
+        Arguments { command, log_level: level }
+    }
+}
+
+/// Takes TwitterServer's flags off the command line.
+fn legacy(arguments: impl IntoIterator<Item = OsString>) -> Legacy {
+    let mut found = Legacy { level: Level::INFO, validate: false, rest: Vec::new() };
+    for argument in arguments {
+        let text = argument.to_string_lossy();
+        let single = text.strip_prefix('-').filter(|t| !t.starts_with('-') && t.len() > 1);
+        let (name, value) = match single.map(|t| t.split_once('=').unwrap_or((t, "true"))) {
+            Some(pair) => pair,
+            None => {
+                found.rest.push(argument);
+                continue;
+            }
+        };
+        match name {
+            "validate" => found.validate = value != "false",
+            "help" => found.rest.push("--help".into()),
+            "log.level" => found.level = log_level(value),
+            // Flags of the JVM's logging and of Finagle have nothing to act on here.
+            _ if name.contains('.') => {}
+            _ => found.rest.push(argument),
+        }
+    }
+    found
+}
+
+/// Finagle's log levels; unknown ones are INFO.
+fn log_level(name: &str) -> Level {
+    match name.to_ascii_uppercase().as_str() {
+        "ALL" | "TRACE" => Level::TRACE,
+        "DEBUG" => Level::DEBUG,
+        "WARNING" | "WARN" => Level::WARN,
+        "ERROR" | "CRITICAL" | "FATAL" | "OFF" => Level::ERROR,
+        _ => Level::INFO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, level: Level, validate: bool, rest: &str) {
+        let got = legacy(line.split(' ').map(OsString::from));
+        let rest = rest.split(' ').map(OsString::from).collect();
+        assert_eq!(got, Legacy { level, validate, rest }, "{line}");
+    }
+
+    /// dataplane.md §1.1.
+    #[test]
+    fn flags_of_deployed_manifests_are_taken() {
+        check("wayleave proxy a.yml", Level::INFO, false, "wayleave proxy a.yml");
+        check("wayleave proxy -log.level=DEBUG a.yml", Level::DEBUG, false, "wayleave proxy a.yml");
+        check("wayleave proxy -validate a.yml", Level::INFO, true, "wayleave proxy a.yml");
+        check("wayleave proxy -validate=true a.yml", Level::INFO, true, "wayleave proxy a.yml");
+        check("wayleave proxy -validate=false a.yml", Level::INFO, false, "wayleave proxy a.yml");
+        check("wayleave proxy -log.append -com.twitter.finagle.x=1 -", Level::INFO, false, "wayleave proxy -");
+        check("wayleave proxy -io.buoyant.telemetry.x=1 a", Level::INFO, false, "wayleave proxy a");
+        check("wayleave proxy -help", Level::INFO, false, "wayleave proxy --help");
+        check("wayleave proxy --workers 2 -x a", Level::INFO, false, "wayleave proxy --workers 2 -x a");
+    }
+
+    #[test]
+    fn clap_agrees_with_itself() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,17 @@
+//! The log: lines on standard error.
+
+use tracing::Level;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// Sends everything of at least `level` to standard error.
+pub(crate) fn begin(level: Level) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .with_span_events(FmtSpan::NONE)
+        .with_max_level(level)
+        .finish();
+    // An error means that the log has begun already.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}

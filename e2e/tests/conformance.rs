@@ -1,0 +1,41 @@
+//! Wayleave against what the real Linkerd 1.7.5 was recorded doing; every difference must be listed with its reason.
+
+use std::path::Path;
+use std::process::Command;
+use testkit::wayleave_binary;
+
+/// The steering repository's folder beside this one.
+fn shared(path: &str) -> Option<std::path::PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
+    path.exists().then_some(path)
+}
+
+fn check(cases: &str, workers: usize) {
+    let (Some(replay), Some(cases)) =
+        (shared("conformance/replay.py"), shared(&format!("conformance/cases/{cases}")))
+    else {
+        eprintln!("SKIPPED conformance {cases}: ../shared/conformance is not there");
+        return;
+    };
+    let command = format!("{} proxy --workers {workers}", wayleave_binary().display());
+    let deviations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/deviations.txt");
+    let output = Command::new("python3")
+        .arg(replay)
+        .args(["check", "--verbose", "--cmd", &command, "--deviations"])
+        .args([&deviations, &cases])
+        .output()
+        .expect("python3 is installed");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    eprintln!("{}", said.lines().last().unwrap_or_default());
+}
+
+#[test]
+fn http_basic_workers_1() {
+    check("http-basic-open.json", 1);
+}
+
+#[test]
+fn http_basic_workers_4() {
+    check("http-basic-open.json", 4);
+}
