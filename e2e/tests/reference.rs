@@ -101,6 +101,7 @@ const STARTS: &[Row] = &[
     row("linkerd/linkerd/examples/prometheus.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/retries.yaml", "linkerd", USUAL, "anything", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/service-options.yaml", "linkerd", USUAL, "foo", "127.0.0.1:8080"),
+    row("linkerd/linkerd/examples/static_namer.yaml", "linkerd", USUAL, "anything", "127.0.0.1:8080"),
     row("linkerd-examples/http-proxy/linkerd.yaml", "linkerd-examples", USUAL, "webapp", "127.0.0.1:8888"),
     row(
         "linkerd-examples/getting-started/local/linkerd.yaml",

@@ -1,4 +1,5 @@
 //! The admin server over real sockets.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -185,7 +185,7 @@ impl Balancer {
         }
         if available == 0 {
             pair = draw(nodes.len(), rng);
-        } else if false {
+        } else if rng.bool() {
             // The first wins a tie, and early nodes tend to be kept first.
             pair = (pair.1, pair.0);
         }

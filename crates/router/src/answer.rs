@@ -99,8 +99,7 @@ pub(crate) fn unidentified(method: &[u8], target: &[u8], peer: SocketAddr, heade
 
 /// A name that leads nowhere.
 pub(crate) fn unroutable(service: &Path, base: &Dtab, local: &Dtab) -> String {
-    let mut out =
-        format!("Unable to route request!\n\nservice name: {service}\ndtab:\n\nbase dtab:\n");
+    let mut out = format!("Unable to route request!\n\nservice name: {service}\ndtab:\n\nbase dtab:\n");
     push_dtab(&mut out, base);
     out.push_str("override dtab:\n");
     push_dtab(&mut out, local);
@@ -163,7 +162,9 @@ pub(crate) fn total_timeout(timeout: Nanos) -> String {
 /// Something went wrong on a connection.
 pub(crate) fn transport(what: &str, reason: &str, at: SocketAddr, client: &str) -> String {
     let colon = if reason.is_empty() { "" } else { ": " };
-    format!("{what}{colon}{reason} at remote address: /{at} from service: {client}. Remote Info: Not Available")
+    format!(
+        "{what}{colon}{reason} at remote address: /{at} from service: {client}. Remote Info: Not Available"
+    )
 }
 
 /// The back end refused a request that may be sent again.

@@ -95,7 +95,8 @@ mod tests {
     use super::*;
     use crate::testing::FakeResponse;
 
-    const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "CONNECT"];
+    const METHODS: [&str; 9] =
+        ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "CONNECT"];
 
     /// Rows 6 to 11 of dataplane.md §13, as a table of classifier, methods it retries.
     #[test]

@@ -6,8 +6,8 @@ use crate::settings::{ClientSettings, RouterSettings};
 use crate::stats::{CacheStats, Faults, PerWorker, client as idx};
 use arc_swap::{ArcSwap, Guard};
 use balance::{Accrual, Budget, Choice, Nanos, Node as _};
-use naming::{Addr, AddrSet, Replicas, ReplicasFactory};
 use names::Path;
+use naming::{Addr, AddrSet, Replicas, ReplicasFactory};
 use parking_lot::Mutex;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -192,7 +192,10 @@ impl Drop for Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("id", &self.shown).field("members", &self.members()).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("id", &self.shown)
+            .field("members", &self.members())
+            .finish_non_exhaustive()
     }
 }
 

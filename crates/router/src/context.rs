@@ -34,7 +34,10 @@ impl Deadline {
     fn parse(value: &[u8]) -> Option<Deadline> {
         let blank = value.iter().position(|&b| b == b' ')?;
         let (timestamp, deadline) = (&value[..blank], &value[blank + 1..]);
-        Some(Deadline { timestamp: text::parse_decimal(timestamp)?, deadline: text::parse_decimal(deadline)? })
+        Some(Deadline {
+            timestamp: text::parse_decimal(timestamp)?,
+            deadline: text::parse_decimal(deadline)?,
+        })
     }
 
     /// Writes the value of the header.

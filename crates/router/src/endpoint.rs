@@ -37,7 +37,12 @@ pub struct Endpoint {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Endpoint {
-    pub(crate) fn new(address: SocketAddr, load: Load, accrual: Accrual, stats: Arc<ClientStats>) -> Endpoint {
+    pub(crate) fn new(
+        address: SocketAddr,
+        load: Load,
+        accrual: Accrual,
+        stats: Arc<ClientStats>,
+    ) -> Endpoint {
         let id = NEXT_ID.fetch_add(1, Relaxed);
         Endpoint { id, address, load, accrual, stats, removed: AtomicBool::new(false) }
     }

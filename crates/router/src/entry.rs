@@ -4,8 +4,8 @@
 use crate::client::Client;
 use crate::service::{Pair, Service};
 use arc_swap::ArcSwap;
-use naming::{Binding, BoundTree, Leaf};
 use names::{Dtab, NameTree};
+use naming::{Binding, BoundTree, Leaf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
@@ -179,7 +179,7 @@ mod tests {
         check(&[1.0, 0.0], &[1.0, 0.0]);
         check(&[3.0, 2.0, 5.0], &[0.3, 0.2, 0.5]);
         check(&[1e-300, 0.0], &[1.0, 0.0]);
-        assert_eq!(weighted(|| std::iter::empty(), 0, &mut fastrand::Rng::with_seed(1)), 0);
+        assert_eq!(weighted(std::iter::empty, 0, &mut fastrand::Rng::with_seed(1)), 0);
     }
 
     #[test]

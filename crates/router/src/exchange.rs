@@ -150,9 +150,7 @@ impl Exchange {
     pub fn deadline(&self) -> Option<Nanos> {
         let next = match self.phase {
             Phase::Binding => self.binding_deadline.min(self.total_deadline),
-            Phase::Sending => {
-                self.attempt.as_ref().map_or(NEVER, |a| a.deadline).min(self.total_deadline)
-            }
+            Phase::Sending => self.attempt.as_ref().map_or(NEVER, |a| a.deadline).min(self.total_deadline),
             Phase::Delay => self.total_deadline,
             Phase::Idle | Phase::Forwarding | Phase::Answered => NEVER,
         };

@@ -102,7 +102,10 @@ mod tests {
             ],
             &["Sec-WebSocket-Key"],
         );
-        check(&[("connection", "a"), ("Connection", " ,,b , close"), ("A", ""), ("B", ""), ("C", "")], &["C"]);
+        check(
+            &[("connection", "a"), ("Connection", " ,,b , close"), ("A", ""), ("B", ""), ("C", "")],
+            &["C"],
+        );
         check(
             &[
                 ("Connection", "Host, content-length,via,X"),

@@ -94,7 +94,12 @@ mod tests {
         };
         let unchanged = &["example.com:9000"];
         check("GET", b"http://acme.co:8080/foo?x=R%26D", b"/foo?x=R%26D", &["acme.co:8080"]);
-        check("GET", b"http://acme.co:8080/foo?text=hello%20world", b"/foo?text=hello%20world", &["acme.co:8080"]);
+        check(
+            "GET",
+            b"http://acme.co:8080/foo?text=hello%20world",
+            b"/foo?text=hello%20world",
+            &["acme.co:8080"],
+        );
         check("GET", b"http://host", b"/", &["host"]);
         check("OPTIONS", b"http://host", b"*", &["host"]);
         check("OPTIONS", b"http://host/x", b"/x", &["host"]);
@@ -128,7 +133,8 @@ mod tests {
             let mut name = PathBuilder::new();
             let prefix: Path = "/svc".parse().unwrap();
             let token = HeaderToken::new(header.as_bytes());
-            let found = header_token(&token, &prefix, &head, &mut name).ok().map(|()| name.to_path().to_string());
+            let found =
+                header_token(&token, &prefix, &head, &mut name).ok().map(|()| name.to_path().to_string());
             assert_eq!(found.as_deref(), want);
         };
         check("Host", ("host", b"Foo.com:80"), Some("/svc/Foo.com:80"));

@@ -28,6 +28,8 @@ mod worker;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use answer::Fault;
 pub use classify::{Class, Classifier, Method};

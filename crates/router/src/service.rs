@@ -60,10 +60,9 @@ impl Service {
     pub(crate) fn pair(&self, client: &Client) -> Arc<Pair> {
         let mut pairs = self.pairs.lock();
         pairs.retain(|(_, pair)| pair.strong_count() > 0);
-        if let Some(pair) = pairs.iter().find(|(serial, _)| *serial == client.serial) {
-            if let Some(pair) = pair.1.upgrade() {
-                return pair;
-            }
+        let known = pairs.iter().find(|(serial, _)| *serial == client.serial);
+        if let Some(pair) = known.and_then(|(_, pair)| pair.upgrade()) {
+            return pair;
         }
         let pair = Arc::new(Pair::new(self, client));
         pairs.push((client.serial, Arc::downgrade(&pair)));

@@ -262,10 +262,8 @@ mod tests {
     /// dataplane.md §5.1: `/` → 100, `/svc/foo` → 200.
     #[test]
     fn later_scopes_win_key_by_key() {
-        let classifier = ServicePartial {
-            classifier: Some(Classifier::RetryableRead5xx),
-            ..ServicePartial::default()
-        };
+        let classifier =
+            ServicePartial { classifier: Some(Classifier::RetryableRead5xx), ..ServicePartial::default() };
         let settings = RouterSettings {
             services: vec![
                 Scope::global(classifier),

@@ -6,4 +6,5 @@ mod mesh;
 mod property;
 mod retries;
 mod routing;
+mod statistics;
 mod timeouts;

@@ -119,7 +119,7 @@ pub(crate) fn base64_encode(bytes: &[u8], out: &mut [u8; BASE64_MAX]) -> usize {
 
 /// Reads standard, padded base64 into `out`; `None` when it is not that or too long. The number of bytes is returned.
 pub(crate) fn base64_decode(text: &[u8], out: &mut [u8; 42]) -> Option<usize> {
-    if text.is_empty() || text.len() % 4 != 0 || text.len() > BASE64_MAX {
+    if text.is_empty() || !text.len().is_multiple_of(4) || text.len() > BASE64_MAX {
         return None;
     }
     let padding = text.iter().rev().take(2).take_while(|&&c| c == b'=').count();

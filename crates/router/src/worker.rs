@@ -35,6 +35,7 @@ pub struct WorkerRouter {
     name: PathBuilder,
     key: Vec<u8>,
     scratch: Vec<u8>,
+    #[allow(clippy::vec_box, reason = "the box is what is given out and comes back")]
     free: Vec<Box<Exchange>>,
 }
 
@@ -103,8 +104,7 @@ impl WorkerRouter {
         let settings = &self.router.settings;
         let limits = Limits { body: settings.max_err_response, header: settings.max_headers };
         ex.phase = Phase::Answered;
-        ex.verdict =
-            Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
+        ex.verdict = Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
         Step::Reply(answer::answer(fault, message, retryable, limits))
     }
 }

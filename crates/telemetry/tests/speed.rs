@@ -91,7 +91,7 @@ fn rendering_two_hundred_services_and_clients() {
     };
     check("prometheus", 15, &|| render_prometheus(&metrics, ""));
     // Sorting everything is for people, who ask seldom.
-    for (query, limit) in [("", 15), ("tree=1", 25), ("pretty=1", 60)] {
+    for (query, limit) in [("", 15), ("tree=1", 25), ("pretty=1", 100)] {
         let parsed = JsonQuery::parse(query);
         check(&format!("json {query}"), limit, &|| render_json(&metrics, &parsed).unwrap());
     }

@@ -104,9 +104,21 @@ impl Setup {
         let process = Process::start("proxy", wayleave_binary(), args, folder.path());
         let mut world = World { router, admin, process, folder, descriptors: 0 };
         world.wait_ready().await;
-        world.descriptors = procfs::descriptors(world.process.pid());
+        world.descriptors = settled(world.process.pid()).await;
         world
     }
+}
+
+/// Descriptors once their number has not changed for a while: a proxy that answers may still be starting workers.
+async fn settled(pid: u32) -> usize {
+    let (mut last, mut same) = (0, 0);
+    while same < 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let now = procfs::descriptors(pid);
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    last
 }
 
 fn write_replicas(folder: &Path, name: &str, at: &[SocketAddr]) {

@@ -16,7 +16,11 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "wayleave", version, about = "A service mesh that takes Linkerd 1.x configurations unchanged")]
+#[command(
+    name = "wayleave",
+    version,
+    about = "A service mesh that takes Linkerd 1.x configurations unchanged"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -27,6 +31,8 @@ struct Cli {
 pub(crate) enum Command {
     /// Run a proxy on a Linkerd 1.x configuration file
     Proxy(Proxy),
+    /// Watch a mesh on this machine: sample services, a proxy, traffic, and commands to try
+    Demo(Demo),
 }
 
 /// Arguments of `wayleave proxy`.
@@ -42,6 +48,20 @@ pub(crate) struct Proxy {
     pub(crate) validate: bool,
 }
 
+/// Arguments of `wayleave demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Worker threads of the proxy; by default one for each processor the process may use, at most 4
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// End after so many seconds; by default with Ctrl-C
+    #[arg(long, value_name = "SECS")]
+    pub(crate) duration: Option<u64>,
+    /// Make no requests, only serve those that come
+    #[arg(long)]
+    pub(crate) no_traffic: bool,
+}
+
 /// What the old flags said.
 #[derive(Debug, PartialEq)]
 struct Legacy {
@@ -55,8 +75,9 @@ impl Arguments {
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
         let Legacy { level, validate, rest } = legacy(arguments);
         let mut command = Cli::parse_from(rest).command;
-        let Command::Proxy(proxy) = &mut command;
-        proxy.validate |= validate;
+        if let Command::Proxy(proxy) = &mut command {
+            proxy.validate |= validate;
+        }
         Arguments { command, log_level: level }
     }
 }
@@ -115,7 +136,12 @@ mod tests {
         check("wayleave proxy -validate a.yml", Level::INFO, true, "wayleave proxy a.yml");
         check("wayleave proxy -validate=true a.yml", Level::INFO, true, "wayleave proxy a.yml");
         check("wayleave proxy -validate=false a.yml", Level::INFO, false, "wayleave proxy a.yml");
-        check("wayleave proxy -log.append -com.twitter.finagle.x=1 -", Level::INFO, false, "wayleave proxy -");
+        check(
+            "wayleave proxy -log.append -com.twitter.finagle.x=1 -",
+            Level::INFO,
+            false,
+            "wayleave proxy -",
+        );
         check("wayleave proxy -io.buoyant.telemetry.x=1 a", Level::INFO, false, "wayleave proxy a");
         check("wayleave proxy -help", Level::INFO, false, "wayleave proxy --help");
         check("wayleave proxy --workers 2 -x a", Level::INFO, false, "wayleave proxy --workers 2 -x a");

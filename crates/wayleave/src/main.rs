@@ -1,6 +1,7 @@
 //! The `wayleave` command: argument parsing and wiring, nothing else.
 
 mod arguments;
+mod demo;
 mod log;
 mod run;
 
@@ -14,8 +15,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::read(std::env::args_os());
-    log::begin(arguments.log_level);
     match arguments.command {
-        Command::Proxy(proxy) => run::proxy(&proxy),
+        Command::Proxy(proxy) => {
+            log::begin(arguments.log_level);
+            run::proxy(&proxy)
+        }
+        // Its terminal is taken, so its log goes to a file.
+        Command::Demo(demo) => demo::demo(&demo, arguments.log_level),
     }
 }

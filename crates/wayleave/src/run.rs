@@ -77,13 +77,19 @@ async fn until_asked(proxy: Proxy) -> ExitCode {
     };
     match drained.cut {
         0 => tracing::info!("drained"),
-        cut => tracing::warn!(connections = cut, "drained; connections still busy at the end of the grace period were cut"),
+        cut => tracing::warn!(
+            connections = cut,
+            "drained; connections still busy at the end of the grace period were cut"
+        ),
     }
     ExitCode::SUCCESS
 }
 
-#[expect(clippy::print_stderr, reason = "what the operator must read goes to standard error, whatever the log level")]
-fn fail(text: &str) -> ExitCode {
+#[expect(
+    clippy::print_stderr,
+    reason = "what the operator must read goes to standard error, whatever the log level"
+)]
+pub(crate) fn fail(text: &str) -> ExitCode {
     eprintln!("{}", text.trim_end());
     ExitCode::FAILURE
 }

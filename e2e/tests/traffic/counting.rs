@@ -16,6 +16,7 @@ async fn requests_are_successes_and_failures(workers: usize) {
         statuses.push(client.get("/", host).await.status());
     }
     assert_eq!(statuses, [200, 404, 500, 503, 301, 502, 502]);
+    world.wait_metric(&world.server("requests"), 7.0).await;
     let m = world.metrics().await;
     let server = ["requests", "success", "failures", "status/200", "status/404", "status/4XX", "status/5XX"];
     assert_eq!(server.map(|n| m.get(&world.server(n))), [7.0, 3.0, 4.0, 1.0, 1.0, 1.0, 4.0]);
@@ -40,6 +41,7 @@ async fn names_of_the_metrics(workers: usize) {
     for _ in 0..3 {
         client.get("/", "web").await;
     }
+    world.wait_metric(&world.server("requests"), 3.0).await;
     let m = world.metrics().await;
     let scope = "rt/out/client/#/io.l5d.fs/web";
     let mut missing: Vec<String> =
@@ -83,6 +85,7 @@ async fn prometheus(workers: usize) {
     let web = Backend::text("web").await;
     let world = Setup::new().replicas("web", &[web.address]).start(workers).await;
     world.get("web").await;
+    world.wait_metric(&world.server("requests"), 1.0).await;
     let response = Client::connect(world.admin).await.get("/admin/metrics/prometheus", "admin").await;
     assert_eq!((response.status(), response.head.get("content-type")), (200, Some("text/plain")));
     let text = response.text();

@@ -77,7 +77,9 @@ async fn early_answer_keeps_order(workers: usize) {
     let first = client.response().await;
     assert_eq!(first.text(), "early");
     // Looks like a request, is the body; then a real one. A proxy may instead have closed the connection.
-    let _ = client.try_send("GET /smuggled HTTP/1.1\r\nHost: web\r\n\r\n..").await;
+    let body = "GET /smuggled HTTP/1.1\r\nHost: web\r\n\r\n...";
+    assert_eq!(body.len(), 40);
+    let _ = client.try_send(body).await;
     let _ = client.try_send("GET /real HTTP/1.1\r\nHost: web\r\n\r\n").await;
     if let Ok(second) = client.try_response("GET").await {
         assert_eq!(second.text(), "next");

@@ -41,6 +41,7 @@ async fn reads_after_5xx(workers: usize) {
         assert_eq!(world.ask(method, request(method)).await.status(), 200, "{method}");
         assert_eq!(web.requests(), 2 * (n + 1), "{method}");
     }
+    world.wait_metric(&world.server("requests"), 3.0).await;
     let m = world.metrics().await;
     assert_eq!((m.get(&world.server("requests")), m.get(&world.server("success"))), (3.0, 3.0));
     let names = ["requests", "success", "failures", "status/200", "status/500"];
@@ -70,6 +71,7 @@ async fn not_by_default(workers: usize) {
     let (world, web) = world(workers, "", vec![Play::reply(ERROR)]).await;
     assert_eq!(world.get("web").await.status(), 500);
     assert_eq!(web.requests(), 1);
+    world.wait_metric(&world.server("requests"), 1.0).await;
     let m = world.metrics().await;
     assert_eq!(
         (m.get(&world.server("failures")), client(&m, "failures"), service(&m, "failures")),
@@ -103,6 +105,7 @@ async fn closed_port(workers: usize) {
          addresses: [{nobody}]\nselected address: {nobody}\n"
     );
     assert_eq!(response.text(), expected);
+    world.wait_metric(&world.server("requests"), 1.0).await;
     let m = world.metrics().await;
     assert_eq!(
         (m.get(&world.server("failures")), service(&m, "requests"), service(&m, "failures")),
@@ -158,6 +161,7 @@ async fn budget(workers: usize) {
     for status in [200, 200, 500] {
         assert_eq!(world.get("web").await.status(), status);
     }
+    world.wait_metric(&world.server("requests"), 3.0).await;
     let m = world.metrics().await;
     assert_eq!((service(&m, "retries/budget_exhausted"), service(&m, "retries/total")), (1.0, 1.0));
     drop(web);

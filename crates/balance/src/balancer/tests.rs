@@ -191,6 +191,37 @@ fn choose_claims_the_probe_once_due() {
     }
 }
 
+/// A replica whose probe another worker takes between the pick and the claim.
+struct Contested {
+    replica: Arc<Replica>,
+    looks: std::cell::Cell<u32>,
+}
+
+impl Node for Contested {
+    fn load(&self) -> &Load {
+        &self.replica.load
+    }
+    fn accrual(&self) -> &Accrual {
+        self.looks.set(self.looks.get() + 1);
+        if self.looks.get() == 2 {
+            let _ = self.replica.accrual.begin_probe(Nanos::from_secs(11));
+        }
+        &self.replica.accrual
+    }
+}
+
+#[test]
+fn who_loses_the_race_for_a_probe_picks_again() {
+    let balancer = Balancer::p2c();
+    let nodes = replicas(balancer, 2);
+    kill(&nodes[0]);
+    outstanding(&nodes[1], 5);
+    let nodes: Vec<_> =
+        nodes.into_iter().map(|replica| Contested { replica, looks: std::cell::Cell::new(0) }).collect();
+    let choice = balancer.choose(&nodes, Nanos::from_secs(11), &mut Rng::with_seed(1)).unwrap();
+    assert!(choice.index == 1 && choice.probe.is_none(), "{choice:?}");
+}
+
 #[test]
 fn choose_fails_open_without_a_probe() {
     for balancer in BOTH {

@@ -251,7 +251,7 @@ async fn no_name_leads_out_of_the_directory() {
 }
 
 /// Hosts by name, each in the state the test gives it.
-struct Hosts(Mutex<HashMap<&'static str, naming::Publisher<Arc<[IpAddr]>>>>);
+struct Hosts(Mutex<HashMap<&'static str, Publisher<Arc<[IpAddr]>>>>);
 
 impl Hosts {
     fn set(&self, host: &'static str, state: State<&[u8]>) {

@@ -1,5 +1,6 @@
 //! The binder over namers made of [`Publisher`]s: what traffic sees, when, and that nothing is left behind.
 
+mod random;
 mod scale;
 
 use std::net::SocketAddr;

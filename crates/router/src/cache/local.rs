@@ -83,9 +83,4 @@ impl<K: Hash + Eq + Clone + Borrow<[u8]>> Local<K> {
             !entry.retired.load(Relaxed) && now.since(held.used) <= idle_ttl
         });
     }
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.held.len()
-    }
 }

@@ -1,8 +1,8 @@
 //! The cache all workers share. It alone decides what exists: entries, their services and, through the bindings they hold,
 //! the clients.
 
-use crate::client::ClientFactory;
 use crate::client::Client;
+use crate::client::ClientFactory;
 use crate::entry::{Entry, Oneshot};
 use crate::service::Service;
 use crate::settings::{CacheSettings, RouterSettings};
@@ -10,8 +10,8 @@ use crate::stats::CacheStats;
 use balance::Nanos;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
-use naming::{Binder, BoundTree};
 use names::{Dtab, Path};
+use naming::{Binder, BoundTree};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -179,12 +179,12 @@ fn make_room<K: Hash + Eq + Clone>(
 
 /// Removes idle entries except the one used last; how many there were.
 fn expire<K: Hash + Eq>(map: &mut HashMap<K, Arc<Entry>, RandomState>, now: Nanos, ttl: Nanos) -> u64 {
-    let newest = map.values().map(|entry| entry.last_used.load(Relaxed)).max().unwrap_or(0);
+    let newest = map.values().max_by_key(|entry| entry.last_used.load(Relaxed)).map(Arc::as_ptr);
     let before = map.len();
     map.retain(|_, entry| {
         let used = entry.last_used.load(Relaxed);
         let held = busy(entry) || entry.holders.load(Relaxed) > 0;
-        let stays = held || used == newest || now.since(Nanos(used)) <= ttl;
+        let stays = held || newest == Some(Arc::as_ptr(entry)) || now.since(Nanos(used)) <= ttl;
         if !stays {
             entry.retired.store(true, Relaxed);
         }

@@ -153,7 +153,7 @@ async fn hostile_bytes() {
     let alphabet: &[u8] = b"/=>;|&*!~$#\\x0019 ,:\xff\x80\xc3().%-\"http://";
     for _ in 0..3000 {
         let mut request = FakeRequest::new("GET", b"/");
-        let mut bytes = |rng: &mut fastrand::Rng| -> Vec<u8> {
+        let bytes = |rng: &mut fastrand::Rng| -> Vec<u8> {
             (0..rng.usize(0..40)).map(|_| *rng.choice(alphabet).unwrap()).collect()
         };
         request.target = bytes(&mut rng);

@@ -4,11 +4,11 @@ use crate::seam::{Arrival, Failure, Generated, OnResponse, Outcome, Sent, Step};
 use crate::testing::{FakeRequest, FakeResponse};
 use crate::*;
 use balance::Nanos;
-use naming::{
-    Addr, Address, Binder, BinderSettings, BoundName, Named, Namer, Namers, NoHosts, Publisher, Reader, State,
-    configured_prefix,
-};
 use names::{NameTree, Path};
+use naming::{
+    Addr, Address, Binder, BinderSettings, BoundName, Named, Namer, Namers, NoHosts, Publisher, Reader,
+    State, configured_prefix,
+};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -251,7 +251,8 @@ impl Mesh {
             }
             Does::Cuts => {
                 let mut response = FakeResponse::new(200);
-                let OnResponse::Forward = self.worker.on_response(ex, request, &mut response, self.now) else {
+                let OnResponse::Forward = self.worker.on_response(ex, request, &mut response, self.now)
+                else {
                     panic!("a 200 is forwarded")
                 };
                 got.status = 200;

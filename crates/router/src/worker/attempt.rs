@@ -9,6 +9,7 @@ use crate::entry::{self, Entry, Route};
 use crate::exchange::{Attempt, Exchange, NEVER, Phase};
 use crate::header::Known;
 use crate::seam::{RequestHead, Step};
+use crate::stats::client as idx;
 use crate::text::BASE64_MAX;
 use balance::{Choice, Nanos};
 use naming::{Bound, Leaf};
@@ -112,14 +113,27 @@ impl WorkerRouter {
         }
     }
 
-    /// Sends the attempt under way to another replica of its client. `false` when there is none at all.
-    pub(super) fn reassign(&mut self, ex: &mut Exchange, mut attempt: Attempt, now: Nanos) -> bool {
-        let client = Arc::clone(attempt.client());
-        let members = client.members();
-        let Members::Known(all) = &**members else { return false };
-        let Some((endpoint, choice)) = client.choose(all, &ex.tried, now, &mut self.rng) else {
-            return false;
-        };
+    /// A replica for an attempt that could not use the one it had; `None` when there is none at all.
+    pub(super) fn other(
+        &mut self,
+        client: &Client,
+        tried: &[u64],
+        now: Nanos,
+    ) -> Option<(Arc<Endpoint>, Choice)> {
+        match &**client.members() {
+            Members::Known(all) => client.choose(all, tried, now, &mut self.rng),
+            Members::Pending | Members::Failed(_) => None,
+        }
+    }
+
+    /// Sends an attempt to another replica of its client. The head stays as it is: same client, same span.
+    pub(super) fn reassign(
+        &mut self,
+        ex: &mut Exchange,
+        mut attempt: Attempt,
+        (endpoint, choice): (Arc<Endpoint>, Choice),
+        now: Nanos,
+    ) -> Step {
         if choice.probe.is_some() {
             endpoint.count_probe(self.worker);
         }
@@ -127,11 +141,12 @@ impl WorkerRouter {
         attempt.probe = choice.probe;
         attempt.sent = now;
         attempt.acquired = None;
-        attempt.deadline = client.settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
+        let settings = &attempt.leaf.replicas.settings;
+        attempt.deadline = settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
         attempt.requeued += 1;
-        client.stats.block.shard(self.worker).inc(crate::stats::client::REQUEUES);
+        attempt.client().stats.block.shard(self.worker).inc(idx::REQUEUES);
         ex.start(attempt);
-        true
+        Step::Send
     }
 
     /// The lines of this attempt.

@@ -6,7 +6,7 @@ use crate::classify::Class;
 use crate::exchange::{Attempt, Exchange, Phase};
 use crate::seam::{Failure, RequestHead, Sent, Step};
 use crate::stats::client as idx;
-use balance::Nanos;
+use balance::{Choice, Nanos};
 use std::sync::Arc;
 
 /// Further connections a request may try when one cannot be made; the budget is not asked.
@@ -25,8 +25,12 @@ impl WorkerRouter {
         match failure {
             Failure::Connect { .. } => self.refused(ex, now),
             Failure::Closed { reason, sent: Sent::Nothing } => self.unsent(ex, &reason, now),
-            Failure::Closed { sent: Sent::SomeOnReused, .. } if self.went_stale(ex, now) => Step::Send,
-            Failure::Closed { reason, .. } => {
+            Failure::Closed { reason, sent } => {
+                if sent == Sent::SomeOnReused
+                    && let Some(step) = self.went_stale(ex, now)
+                {
+                    return step;
+                }
                 self.broken(ex, head, Fault::Closed, "Connection closed before the response", &reason, now)
             }
             Failure::Malformed { reason } => {
@@ -60,8 +64,8 @@ impl WorkerRouter {
         if attempt.refused <= RECONNECTS {
             if !client.is_open(now) {
                 shard.inc(idx::NOT_OPEN);
-            } else if self.reassign(ex, attempt, now) {
-                return Step::Send;
+            } else if let Some(other) = self.other(&client, &ex.tried, now) {
+                return self.reassign(ex, attempt, other, now);
             }
         }
         let Some(entry) = ex.entry.clone() else { return self.lost(ex, now) };
@@ -74,32 +78,31 @@ impl WorkerRouter {
     fn unsent(&mut self, ex: &mut Exchange, reason: &str, now: Nanos) -> Step {
         self.fail_attempt(ex, Fault::Closed, now);
         let at = ex.attempt.as_ref().map(|a| (a.endpoint.address, Arc::clone(a.client())));
-        if self.requeue(ex, now) {
-            return Step::Send;
+        if let Some(step) = self.requeue(ex, now) {
+            return step;
         }
         let Some((address, client)) = at else { return self.lost(ex, now) };
-        let text = answer::transport("The request could not be written", reason, address, &client.stats.label);
+        let text =
+            answer::transport("The request could not be written", reason, address, &client.stats.label);
         self.refuse(ex, Fault::Closed, &text, true, now)
     }
 
     /// A connection that had idled too long: an idempotent request is sent once more, on a new one. Nobody's fault, so
     /// nothing is held against the endpoint.
-    fn went_stale(&mut self, ex: &mut Exchange, now: Nanos) -> bool {
-        if !(ex.replayable && ex.method.is_idempotent()) || ex.attempt.as_ref().is_none_or(|a| a.stale) {
-            return false;
+    fn went_stale(&mut self, ex: &mut Exchange, now: Nanos) -> Option<Step> {
+        let attempt = ex.attempt.as_ref().filter(|attempt| !attempt.stale)?;
+        if !(ex.replayable && ex.method.is_idempotent()) {
+            return None;
         }
-        let Some(mut attempt) = ex.stop(None, now) else { return false };
+        let (endpoint, client) = (Arc::clone(&attempt.endpoint), Arc::clone(attempt.client()));
+        // One that left is often the one that closes its connections.
+        let left = endpoint.is_removed();
+        let next =
+            if left { self.other(&client, &[], now)? } else { (endpoint, Choice { index: 0, probe: None }) };
+        let mut attempt = ex.stop(None, now)?;
         attempt.stale = true;
-        ex.fresh = true;
-        let endpoint = Arc::clone(&attempt.endpoint);
-        if !endpoint.is_removed() {
-            attempt.requeued += 1;
-            attempt.sent = now;
-            attempt.client().stats.block.shard(self.worker).inc(idx::REQUEUES);
-            ex.start(attempt);
-            return true;
-        }
-        self.reassign(ex, attempt, now)
+        ex.fresh = !left;
+        Some(self.reassign(ex, attempt, next, now))
     }
 
     /// The connection broke, or what came back was no answer.
@@ -161,27 +164,28 @@ impl WorkerRouter {
         self.refuse(ex, Fault::TotalTimeout, &answer::total_timeout(timeout.unwrap_or_default()), false, now)
     }
 
-    /// Sends the attempt elsewhere on the budget's account, after it was counted as failed. Returns whether it did; if not,
-    /// the attempt is over.
-    pub(super) fn requeue(&mut self, ex: &mut Exchange, now: Nanos) -> bool {
-        let Some(mut attempt) = self.abandon(ex, now) else { return false };
+    /// Sends the attempt elsewhere on the budget's account, after it was counted as failed. `None`: the attempt is over.
+    pub(super) fn requeue(&mut self, ex: &mut Exchange, now: Nanos) -> Option<Step> {
+        let mut attempt = self.abandon(ex, now)?;
         let client = Arc::clone(attempt.client());
         let shard = client.stats.block.shard(self.worker);
         let limit = *attempt.limit.get_or_insert_with(|| client.budget.request_limit(now));
-        if !client.is_open(now) {
-            shard.inc(idx::CANNOT_RETRY);
-            return false;
-        }
-        if attempt.requeues >= limit {
-            shard.inc(idx::REQUEST_LIMIT);
-            return false;
-        }
-        if !client.budget.try_withdraw(now) {
-            shard.inc(idx::BUDGET_EXHAUSTED);
-            return false;
+        let refusal = if !client.is_open(now) {
+            Some(idx::CANNOT_RETRY)
+        } else if attempt.requeues >= limit {
+            Some(idx::REQUEST_LIMIT)
+        } else if !client.budget.try_withdraw(now) {
+            Some(idx::BUDGET_EXHAUSTED)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            shard.inc(refusal);
+            return None;
         }
         attempt.requeues += 1;
-        self.reassign(ex, attempt, now)
+        let other = self.other(&client, &ex.tried, now)?;
+        Some(self.reassign(ex, attempt, other, now))
     }
 
     /// Takes the attempt from its endpoint and remembers not to go there first.

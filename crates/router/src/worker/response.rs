@@ -70,8 +70,8 @@ impl WorkerRouter {
             drop(ex.stop(None, now));
             return self.refuse(ex, Fault::Nack, answer::NACKED_FOR_GOOD, false, now);
         }
-        if self.requeue(ex, now) {
-            return Step::Send;
+        if let Some(step) = self.requeue(ex, now) {
+            return step;
         }
         self.refuse(ex, Fault::Nack, answer::NACKED, false, now)
     }

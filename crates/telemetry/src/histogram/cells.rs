@@ -11,9 +11,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relax
 use super::buckets::{BUCKET_COUNT, MAX_VALUE, bucket_of};
 
 /// Buckets per chunk.
-pub(crate) const CHUNK: usize = 64;
+pub(crate) const CHUNK: usize = 32;
 /// Chunks that cover all buckets.
 pub(crate) const CHUNKS: usize = BUCKET_COUNT.div_ceil(CHUNK);
+/// Chunks per group: latencies of a few milliseconds need one group and one chunk of it.
+const GROUP: usize = 8;
+const GROUPS: usize = CHUNKS.div_ceil(GROUP);
 
 /// How often a reader tries for a whole picture before it takes a torn one (whose sum may be a sample ahead or behind
 /// until the next reading; the counts are exact in any case).
@@ -23,13 +26,17 @@ const READ_ATTEMPTS: usize = 64;
 #[repr(align(64))]
 struct Chunk([AtomicU32; CHUNK]);
 
+/// Read by every record, written once per chunk.
+#[derive(Debug, Default)]
+struct Group([OnceLock<Box<Chunk>>; GROUP]);
+
 /// Cumulative counts of one histogram, one writer.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Cells {
     count: AtomicU64,
     sum: AtomicU64,
-    chunks: [OnceLock<Box<Chunk>>; CHUNKS],
+    groups: [OnceLock<Box<Group>>; GROUPS],
 }
 
 impl Cells {
@@ -46,7 +53,17 @@ impl Cells {
 
     #[inline]
     fn chunk(&self, index: usize) -> &Chunk {
-        self.chunks[index].get_or_init(|| Box::new(Chunk([const { AtomicU32::new(0) }; CHUNK])))
+        let group = self.groups[index / GROUP].get_or_init(Box::default);
+        group.0[index % GROUP].get_or_init(|| Box::new(Chunk([const { AtomicU32::new(0) }; CHUNK])))
+    }
+
+    /// The chunks that are allocated, with their indices.
+    fn chunks(&self) -> impl Iterator<Item = (usize, &Chunk)> {
+        let groups = self.groups.iter().enumerate().filter_map(|(i, group)| Some((i, group.get()?)));
+        groups.flat_map(|(i, group)| {
+            let chunks = group.0.iter().enumerate();
+            chunks.filter_map(move |(j, chunk)| Some((i * GROUP + j, &**chunk.get()?)))
+        })
     }
 
     /// Adds what has been counted so far to `reading`.
@@ -69,8 +86,7 @@ impl Cells {
     fn copy(&self, reading: &mut Reading) -> u32 {
         let mut total = 0u32;
         reading.copied = 0;
-        for (i, chunk) in self.chunks.iter().enumerate() {
-            let Some(chunk) = chunk.get() else { continue };
+        for (i, chunk) in self.chunks() {
             reading.copied |= 1 << i;
             for (cell, copy) in chunk.0.iter().zip(&mut reading.scratch[i]) {
                 *copy = cell.load(Relaxed);
@@ -86,14 +102,14 @@ impl Cells {
 pub(crate) struct Reading {
     pub(crate) sum: u64,
     /// One bit per chunk that any shard has allocated.
-    pub(crate) touched: u32,
+    pub(crate) touched: u64,
     pub(crate) counts: [[u32; CHUNK]; CHUNKS],
     /// One shard's counts, and which chunks of it were there to be copied.
     scratch: [[u32; CHUNK]; CHUNKS],
-    copied: u32,
+    copied: u64,
 }
 
-const _: () = assert!(CHUNKS <= u32::BITS as usize);
+const _: () = assert!(CHUNKS <= u64::BITS as usize);
 
 impl Reading {
     /// An empty reading, boxed because it takes some 15 kB.
@@ -128,6 +144,6 @@ impl Reading {
     }
 }
 
-fn chunks(mask: u32) -> impl Iterator<Item = usize> {
+fn chunks(mask: u64) -> impl Iterator<Item = usize> {
     (0..CHUNKS).filter(move |i| mask & (1 << i) != 0)
 }

@@ -49,8 +49,17 @@ routers:
     /host/world => /srv/world-v1 ;
     /svc        => /host ;
   service:
+    # A GET that failed is sent again, within a budget.
     responseClassifier:
       kind: io.l5d.http.retryableRead5XX
+  client:
+    # After five failures in a row an instance rests; one request tries it again after a second.
+    failureAccrual:
+      kind: io.l5d.consecutiveFailures
+      failures: 5
+      backoff:
+        kind: constant
+        ms: 1000
 "
     )
 }

@@ -194,14 +194,29 @@ fn a_restless_file_is_taken_as_it_is() {
 /// The second of two writes within one tick of the file system's clock leaves the stamp as it is.
 #[test]
 fn a_change_within_the_same_tick_is_seen() {
-    for round in 0..100 {
-        let mut f = fixture();
-        f.write("h 1\n");
-        assert_eq!(f.look(Duration::ZERO), "File:1");
-        f.write("h 2\n");
-        f.look(INTERVAL);
-        assert_eq!(f.look(CONFIRM), "File:2", "round {round}");
-    }
+    let mut f = fixture();
+    f.write("h 1\n");
+    assert_eq!(f.look(Duration::ZERO), "File:1");
+    f.write("h 2\n");
+    // Kernels with finer clocks give another stamp; this is what the others do.
+    let stamp = Stamp::of(&fs::metadata(f.file("web")).unwrap());
+    f.tracker.tracked.values_mut().for_each(|tracked| tracked.stamp = Some(stamp));
+    assert_eq!(f.look(INTERVAL), "File:1");
+    assert_eq!(f.look(CONFIRM), "File:2");
+}
+
+/// Once a file has been left alone for long enough its stamp is believed, and it is read no more.
+#[test]
+fn a_file_at_rest_is_not_read() {
+    let mut f = fixture();
+    f.write("h 1\n");
+    f.look(Duration::ZERO);
+    f.settle();
+    f.write("h 2\n");
+    let stamp = Stamp::of(&fs::metadata(f.file("web")).unwrap());
+    f.tracker.tracked.values_mut().for_each(|tracked| tracked.stamp = Some(stamp));
+    f.look(INTERVAL);
+    assert_eq!(f.look(INTERVAL), "File:1");
 }
 
 #[test]

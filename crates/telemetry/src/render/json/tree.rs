@@ -86,7 +86,7 @@ impl View {
             walk(child, &mut fields);
             fields.leave();
         }
-        fields.list.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        fields.list.sort_by(|a, b| a.0.cmp(&b.0));
         writer.open();
         fields.list.iter().for_each(|(key, number)| writer.field(key, *number));
         writer.close();
