@@ -112,7 +112,7 @@ async fn every_line_does_what_it_says(workers: usize) {
     assert!(status.success(), "{status}:\n{}", demo.log());
     let log = demo.log();
     let failed = |what: &str| log.lines().any(|l| l.contains(what) && l.contains(", 0 "));
-    assert!(failed("since the start: ") && failed("the demo's own callers: "), "something failed:\n{log}");
+    assert!(failed("so far: ") && failed("the demo's own callers: "), "something failed:\n{log}");
     let path =
         log.split_whitespace().find(|word| word.ends_with("/linkerd.yaml")).expect("the path of the file");
     assert!(!Path::new(path).parent().is_some_and(Path::exists), "{path} is still there");

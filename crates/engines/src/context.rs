@@ -25,6 +25,8 @@ pub(crate) struct Context {
     /// Where bytes are read to; holds nothing from one poll to the next.
     pub(crate) scratch: RefCell<Box<[u8]>>,
     buffers: RefCell<Vec<Vec<u8>>>,
+    /// Boxed, because a connection holds its area by one pointer and none while it waits.
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is recycled")]
     works: RefCell<Vec<Box<Work>>>,
     pub(crate) connections: Connections,
 }

@@ -4,6 +4,7 @@ mod attempt;
 mod body;
 mod connection;
 mod exchange;
+mod flow;
 mod framing;
 mod head;
 mod out;

@@ -3,8 +3,8 @@
 use crate::document as doc;
 use crate::translate;
 use admin::AdminHandle;
-use engines::{Clock, Drained, Workers};
 use discovery::{Dns, DnsSettings, FsNamer};
+use engines::{Clock, Drained, Workers};
 use naming::{Binder, BinderSettings, Namers, Resolver};
 use router::{ClientFactory, Router, ServerId};
 use std::fmt;
@@ -218,8 +218,7 @@ fn serve_router(
 ) -> Result<(), StartError> {
     let settings = translate::router(from, workers.clock().epoch());
     let factory = ClientFactory::new(&settings, metrics);
-    let (binder, task) =
-        Binder::new(namers.clone(), from.dtab.clone(), factory, BinderSettings::default());
+    let (binder, task) = Binder::new(namers.clone(), from.dtab.clone(), factory, BinderSettings::default());
     control.spawn(task);
     let label = from.label();
     if from.originator {
@@ -248,9 +247,11 @@ async fn serve_admin(
     for doc::Telemeter::Prometheus(p) in &document.telemetry {
         routes = routes.prometheus(&p.path, metrics, &p.prefix);
     }
-    let server = admin::Admin::bind(address, routes)
-        .await
-        .map_err(|error| StartError::Listen { what: "the admin server".to_owned(), address, error })?;
+    let server = admin::Admin::bind(address, routes).await.map_err(|error| StartError::Listen {
+        what: "the admin server".to_owned(),
+        address,
+        error,
+    })?;
     let bound = server.address();
     let stop = server.handle();
     let serving = tokio::spawn(server.serve());

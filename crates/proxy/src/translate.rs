@@ -123,10 +123,9 @@ fn backoff(from: &doc::Backoff) -> Backoff {
 fn balancer(from: &doc::LoadBalancer) -> Balancer {
     match from {
         doc::LoadBalancer::P2c(p) => Balancer::P2c { max_effort: p.max_effort },
-        doc::LoadBalancer::Ewma(e) => Balancer::Ewma {
-            decay: Nanos::from_millis(e.decay_time_ms.into()),
-            max_effort: e.max_effort,
-        },
+        doc::LoadBalancer::Ewma(e) => {
+            Balancer::Ewma { decay: Nanos::from_millis(e.decay_time_ms.into()), max_effort: e.max_effort }
+        }
     }
 }
 

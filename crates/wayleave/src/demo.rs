@@ -176,7 +176,7 @@ async fn start_proxy(
 
 /// Shows figures until the output is closed.
 async fn show(screen: &mut Screen, view: &View, intro: &str) -> io::Result<()> {
-    screen.say(intro)?;
+    screen.explain(intro)?;
     screen.say("")?;
     let mut meter = Meter::default();
     let mut ticks = tokio::time::interval(REDRAW);

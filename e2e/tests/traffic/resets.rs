@@ -6,6 +6,12 @@ each_width!(within_the_reply, within_the_request, with_another_replica);
 
 const NO_ACCRUAL: &str = "  client:\n    failureAccrual: {kind: none}";
 
+/// A test that resets every second attempt needs more than a fifth.
+const MANY_RETRIES: &str = "  service:
+    responseClassifier: {kind: io.l5d.http.retryableRead5XX}
+    retries:
+      budget: {minRetriesPerSec: 1000, percentCanRetry: 1.0}";
+
 fn reply() -> Vec<u8> {
     let body = "0123456789".repeat(9);
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
@@ -65,8 +71,7 @@ async fn within_the_request(workers: usize) {
 async fn with_another_replica(workers: usize) {
     let whole = reply();
     let (bad, good) = (Backend::start([Play::text("-")]).await, Backend::text("good").await);
-    let router =
-        format!("{NO_ACCRUAL}\n  service:\n    responseClassifier: {{kind: io.l5d.http.retryableRead5XX}}");
+    let router = format!("{NO_ACCRUAL}\n{MANY_RETRIES}");
     let world =
         Setup::new().router(&router).replicas("web", &[bad.address, good.address]).start(workers).await;
     let head = whole.len() - 90;

@@ -23,7 +23,7 @@ use super::{Item, Kind, Shared};
 const MAX_SIZE: u64 = 500 * 1024;
 /// For this long after a change the content is compared and not the stamp alone: a second change within the granularity
 /// of the file system's clock (up to 2 s) leaves the stamp as it is.
-const SETTLE: Duration = Duration::from_millis(0);
+const SETTLE: Duration = Duration::from_millis(2500);
 
 /// Tells one state of a file from another without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,123 +5,24 @@
 
 use super::body::{Decoder, Encoding};
 use super::connection::Caller;
+use super::flow::{Flow, Stage};
 use super::framing::{self, Body};
-use super::out::Out;
 use super::read::poll_read;
+use super::reply::length_line;
 use super::scan::{Scanned, Scanner};
 use super::work::Work;
 use crate::context::{Context as Worker, Draining, ServerContext};
 use crate::pool::Upstream;
 use crate::timer::Timer;
 use router::Exchange;
-use router::header::{Known, Name};
+use router::header::Known;
 use router::seam::{Failure, Head, OnResponse, RequestHead, ResponseHead, Sent, Step, Version};
 use std::io;
 use std::task::{Context, Poll, ready};
 
-/// Both directions of an exchange.
-#[derive(Default)]
-pub(crate) struct Flow {
-    pub(crate) upload: Upload,
-    download: Download,
-}
-
-/// The request's way to the back end.
-pub(crate) struct Upload {
-    /// What is still to come from the caller; done for requests that are held whole.
-    pub(crate) decoder: Decoder,
-    encoding: Encoding,
-    out: Out,
-    /// The caller waits for leave to send its body.
-    pub(crate) continue_due: bool,
-    /// Body bytes were taken from the caller, so that the request cannot be sent again.
-    begun: bool,
-    /// The back end takes no more.
-    broken: bool,
-    /// What the connection had sent before this attempt.
-    sent_before: u64,
-}
-
-impl Default for Upload {
-    fn default() -> Self {
-        Upload {
-            decoder: Decoder::Done,
-            encoding: Encoding::Plain,
-            out: Out::default(),
-            continue_due: false,
-            begun: false,
-            broken: false,
-            sent_before: 0,
-        }
-    }
-}
-
-/// The answer's way to the caller.
-struct Download {
-    stage: Stage,
-    scanner: Scanner,
-    /// An unfinished head.
-    partial: Vec<u8>,
-    decoder: Decoder,
-    encoding: Encoding,
-    out: Out,
-    keep_upstream: bool,
-    keep_caller: bool,
-    /// The back end sent something behind its answer.
-    excess: bool,
-    /// The answer broke its coding: what came before is still written.
-    cut: bool,
-}
-
-impl Default for Download {
-    fn default() -> Self {
-        Download {
-            stage: Stage::Head,
-            scanner: Scanner::default(),
-            partial: Vec::new(),
-            decoder: Decoder::Done,
-            encoding: Encoding::Plain,
-            out: Out::default(),
-            keep_upstream: false,
-            keep_caller: false,
-            excess: false,
-            cut: false,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Head,
-    Body,
-}
-
-impl Flow {
-    pub(crate) fn clear(&mut self, worker: &Worker) {
-        self.upload.out.clear(worker);
-        self.download.out.clear(worker);
-        let partial = std::mem::take(&mut self.download.partial);
-        *self = Flow::default();
-        worker.recycle(partial);
-    }
-
-    /// Prepares the request's way: `body` is what is to come from the caller.
-    pub(crate) fn begin(&mut self, body: Body, continue_due: bool) {
-        self.upload.decoder = Decoder::new(body);
-        self.upload.encoding = if body == Body::Chunked { Encoding::Chunked } else { Encoding::Plain };
-        self.upload.continue_due = continue_due && !self.upload.decoder.is_done();
-    }
-
-    /// Whether the caller's request was taken from its connection to the last byte.
-    pub(crate) fn request_is_read(&self) -> bool {
-        self.upload.decoder.is_done()
-    }
-
-    /// Whether the caller's connection may carry another request.
-    pub(crate) fn keeps_caller(&self) -> bool {
-        self.download.keep_caller && self.request_is_read()
-    }
-}
+/// Interim (1xx) replies one attempt may bring: without a bound a back end could keep the exchange, and fill the
+/// caller's buffer, for ever.
+const MOST_INTERIM: u32 = 64;
 
 /// How an attempt ended.
 pub(crate) enum Ended {
@@ -172,6 +73,7 @@ impl Attempt<'_> {
         let download = &mut flow.download;
         download.stage = Stage::Head;
         download.scanner = Scanner::default();
+        download.interim = 0;
         download.partial.clear();
     }
 
@@ -268,8 +170,10 @@ impl Attempt<'_> {
         let worker = &*self.server.worker;
         loop {
             let download = &mut self.work.flow.download;
-            let flushed =
-                download.out.poll_flush(cx, &mut self.caller.io, worker, &mut self.caller.sent).map_err(|_| ());
+            let flushed = download
+                .out
+                .poll_flush(cx, &mut self.caller.io, worker, &mut self.caller.sent)
+                .map_err(|_| ());
             match (download.stage, flushed) {
                 (_, Poll::Ready(Err(()))) => return Poll::Ready(Ended::CallerGone),
                 (Stage::Body, Poll::Pending) => return Poll::Pending,
@@ -329,6 +233,10 @@ impl Attempt<'_> {
                 Scanned::Complete(n) => match self.head(&rest[..n], &rest[n..], worker) {
                     After::Interim => {
                         at += n;
+                        self.work.flow.download.interim += 1;
+                        if self.work.flow.download.interim > MOST_INTERIM {
+                            break Some(malformed("too many interim responses".to_owned()));
+                        }
                         self.work.flow.download.scanner = Scanner::default();
                     }
                     After::Body => break None,
@@ -407,9 +315,8 @@ impl Attempt<'_> {
         let both_11 = framing.version == Version::Http11 && response.version() == Version::Http11;
         let until_close = matches!(framed.body, Body::Chunked | Body::UntilClose) && !both_11;
         download.keep_upstream = framed.keep_alive && framing.version == Version::Http11;
-        download.keep_caller = framing.request.keep_alive
-            && !until_close
-            && worker.connections.draining() == Draining::No;
+        download.keep_caller =
+            framing.request.keep_alive && !until_close && worker.connections.draining() == Draining::No;
         let out = download.out.buffer(worker);
         response.write_to(out);
         download.encoding = Encoding::Plain;
@@ -480,27 +387,4 @@ enum After {
 
 fn malformed(reason: String) -> Ended {
     Ended::Failed(Failure::Malformed { reason: reason.into() })
-}
-
-/// Appends a Content-Length line.
-pub(crate) fn length_line(n: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(Name::Known(Known::ContentLength).text());
-    out.extend_from_slice(b": ");
-    decimal(n, out);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a number in decimal digits.
-pub(crate) fn decimal(mut n: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }

@@ -281,7 +281,11 @@ mod tests {
                 Err(text) => assert_eq!(result, Err(text), "{input:?} by {step}"),
                 Ok((text, n)) => {
                     assert_eq!(result, Ok(()), "{input:?} by {step}");
-                    assert_eq!((String::from_utf8_lossy(&out).as_ref(), used), (text, n), "{input:?} by {step}");
+                    assert_eq!(
+                        (String::from_utf8_lossy(&out).as_ref(), used),
+                        (text, n),
+                        "{input:?} by {step}"
+                    );
                     assert!(decoder.is_done(), "{input:?} by {step}");
                 }
             }

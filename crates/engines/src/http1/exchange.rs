@@ -121,7 +121,12 @@ impl Connection {
         }
     }
 
-    async fn await_binding(&mut self, mut wait: BindingWait, work: &mut Work, exchange: &mut Exchange) -> Step {
+    async fn await_binding(
+        &mut self,
+        mut wait: BindingWait,
+        work: &mut Work,
+        exchange: &mut Exchange,
+    ) -> Step {
         let server = self.server.clone();
         let worker = &*server.worker;
         let bound = poll_fn(|cx| {
@@ -134,7 +139,11 @@ impl Connection {
         let now = worker.clock.now();
         self.now = now;
         let mut router = server.router.borrow_mut();
-        if bound { router.resume(exchange, &mut work.request, now) } else { router.on_deadline(exchange, now) }
+        if bound {
+            router.resume(exchange, &mut work.request, now)
+        } else {
+            router.on_deadline(exchange, now)
+        }
     }
 
     async fn delay(&mut self, time: Nanos, work: &mut Work, exchange: &mut Exchange) -> Step {
@@ -262,9 +271,7 @@ impl Connection {
         let server = self.server.clone();
         let worker = &*server.worker;
         let whole = work.flow.request_is_read();
-        let keep = work.framing.request.keep_alive
-            && whole
-            && worker.connections.draining() == Draining::No;
+        let keep = work.framing.request.keep_alive && whole && worker.connections.draining() == Draining::No;
         let form = reply::Form {
             head_only: work.request.method() == b"HEAD",
             keep,

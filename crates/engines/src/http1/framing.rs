@@ -161,7 +161,9 @@ mod tests {
         let several = "Multiple Content-Length values found";
         check_request("Content-Length: 5\r\nContent-Length: 5\r\n", Err(several));
         let other = "Transfer-Encoding other than chunked";
-        for bad in ["identity", "chunked, chunked", "gzip, chunked", "chunked, gzip", "xchunked", "chunked;q=1", ""] {
+        for bad in
+            ["identity", "chunked, chunked", "gzip, chunked", "chunked, gzip", "xchunked", "chunked;q=1", ""]
+        {
             check_request(&format!("Transfer-Encoding: {bad}\r\n"), Err(other));
         }
         check_request("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Err(other));

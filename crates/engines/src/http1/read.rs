@@ -10,7 +10,11 @@ use tokio::net::TcpStream;
 ///
 /// This is the runtime's own `poll_read`: a short read clears its readiness, so that no second system call is needed to
 /// learn that nothing more is there.
-pub(crate) fn poll_read(io: &mut TcpStream, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<io::Result<usize>> {
+pub(crate) fn poll_read(
+    io: &mut TcpStream,
+    cx: &mut Context<'_>,
+    scratch: &mut [u8],
+) -> Poll<io::Result<usize>> {
     let mut buffer = ReadBuf::new(scratch);
     ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
     Poll::Ready(Ok(buffer.filled().len()))

@@ -1,6 +1,6 @@
 //! Answers the engine writes itself.
 
-use super::attempt::decimal;
+use router::header::Known;
 use router::seam::Generated;
 
 /// Standard reason phrase of a status code (RFC 9110 §15, RFC 6585); empty for codes without one.
@@ -34,7 +34,8 @@ pub(crate) fn reason(status: u16) -> &'static str {
 /// The answer to what is not a request: sent before the router has seen anything, the connection ends with it
 /// (dataplane.md §4.3, codec limits).
 pub(crate) fn bare(status: u16) -> Vec<u8> {
-    format!("HTTP/1.0 {status} {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", reason(status)).into_bytes()
+    format!("HTTP/1.0 {status} {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", reason(status))
+        .into_bytes()
 }
 
 /// What decides the form of a generated answer besides its content.
@@ -61,7 +62,7 @@ pub(crate) fn write(answer: &Generated, form: Form, out: &mut Vec<u8>) {
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
     }
-    super::attempt::length_line(answer.body.len() as u64, out);
+    length_line(answer.body.len() as u64, out);
     match form {
         Form { keep: false, .. } => out.extend_from_slice(b"Connection: close\r\n"),
         Form { say_keep: true, .. } => out.extend_from_slice(b"Connection: keep-alive\r\n"),
@@ -71,6 +72,29 @@ pub(crate) fn write(answer: &Generated, form: Form, out: &mut Vec<u8>) {
     if !form.head_only {
         out.extend_from_slice(&answer.body);
     }
+}
+
+/// Appends a Content-Length line.
+pub(crate) fn length_line(n: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(Known::ContentLength.text().as_bytes());
+    out.extend_from_slice(b": ");
+    decimal(n, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a number in decimal digits.
+pub(crate) fn decimal(mut n: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

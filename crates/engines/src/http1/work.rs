@@ -1,7 +1,7 @@
 //! The memory of one exchange. It is taken when a head has arrived and given back when the answer is written, so a
 //! connection that waits for its next request holds none of it.
 
-use super::attempt::Flow;
+use super::flow::Flow;
 use super::framing::RequestFraming;
 use super::head::HeadBuf;
 use crate::context::Context;
@@ -29,11 +29,8 @@ pub(crate) struct Framing {
 
 impl Default for Framing {
     fn default() -> Self {
-        let request = RequestFraming {
-            body: super::framing::Body::None,
-            keep_alive: false,
-            expects_continue: false,
-        };
+        let request =
+            RequestFraming { body: super::framing::Body::None, keep_alive: false, expects_continue: false };
         Framing { request, version: Version::Http11, held: true }
     }
 }

@@ -38,6 +38,7 @@ async fn the_recorded_workload() {
     mesh.send(FakeRequest::get("/"), &[status(200)]).await;
     mesh.send(post("users"), &[status(404)]).await;
     mesh.metrics.snapshot_histograms();
+    mesh.advance(62_000);
 
     mesh.check(SERVER, "requests 10, success 5, failures 5, pending 0, load 0, status/error 0");
     mesh.check(SERVER, "status/200 4, status/400 1, status/404 1, status/500 1, status/502 3");

@@ -21,6 +21,15 @@ impl Screen {
         self.terminal
     }
 
+    /// Writes text that stays, on a terminal with its comments (`# …`) less bright than the commands they are about.
+    ///
+    /// # Errors
+    /// Standard output is closed.
+    pub(crate) fn explain(&mut self, text: &str) -> io::Result<()> {
+        let plain = !self.terminal || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        self.say(&if plain { text.to_owned() } else { dim_comments(text) })
+    }
+
     /// Writes text that stays.
     ///
     /// # Errors
@@ -42,6 +51,14 @@ impl Screen {
     }
 }
 
+fn dim_comments(text: &str) -> String {
+    let dim = |line: &str| match line.starts_with("# ") {
+        true => format!("\x1b[2m{line}\x1b[0m\n"),
+        false => format!("{line}\n"),
+    };
+    text.lines().map(dim).collect()
+}
+
 /// The bytes that replace `drawn` lines by those of `block`. Lines are cut at the edge of the terminal while they are
 /// written, because a wrapped one would count as two.
 fn redraw(drawn: usize, block: &str) -> String {
@@ -60,6 +77,11 @@ fn redraw(drawn: usize, block: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_are_dim() {
+        assert_eq!(dim_comments("a\n# b\nc"), "a\n\x1b[2m# b\x1b[0m\nc\n");
+    }
 
     #[test]
     fn a_block_takes_the_place_of_the_last_one() {

@@ -38,7 +38,7 @@ pub(crate) fn line(figures: &Figures, since_start: Duration) -> String {
 pub(crate) fn totals(figures: &Figures) -> String {
     let Figures { requests, failed, requeued, retried, .. } = figures;
     format!(
-        "since the start: {requests} requests, {failed} failed; {requeued} went to another replica, {retried} were retried"
+        "so far: {requests} requests, {failed} failed, {requeued} sent to another replica, {retried} retried"
     )
 }
 
@@ -110,7 +110,7 @@ replicas     requests/s      alive
 hello              35.0     2 of 2
 world-v1            0.0     1 of 3   world-v1-2, world-v1-3 killed
 
-since the start: 1234 requests, 0 failed; 3 went to another replica, 1 were retried
+so far: 1234 requests, 0 failed, 3 sent to another replica, 1 retried
 ";
         assert_eq!(table(&figures()), expected);
     }

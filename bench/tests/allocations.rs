@@ -1,0 +1,83 @@
+//! How often the allocator is called for a steady request: hardly ever (architecture.md §3).
+//!
+//! A whole proxy runs in this process with the configuration of the peer benchmark's mode `mesh1`; caller and back end
+//! allocate nothing. Discovery looks at its files four times a second and a few other things happen once a second, so
+//! requests are counted in rounds of a few milliseconds and the median round counts: it holds none of that.
+//! A bound that does not hold leaves `dhat-heap.json` behind, which says who allocated.
+
+use bench::traffic::{self, Caller};
+use proxy::{Options, Proxy, document};
+use std::path::Path;
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+const HOSTS: usize = 4;
+const WARM_UP: usize = 3_000;
+const ROUNDS: usize = 40;
+const ROUND: usize = 50;
+
+#[test]
+fn a_steady_request_hardly_allocates() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    replica_files(folder.path());
+    let text = traffic::mesh_document(folder.path());
+    let document = document::load("mesh1.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    let options = Options { workers: Some(1) };
+    let proxy = runtime.block_on(Proxy::start(&document, &options)).unwrap();
+    let mut caller = Caller::connect(proxy.servers()[0].address).unwrap();
+
+    // What a request may cost: calls of the allocator, for new blocks and grown ones.
+    check("GET", &mut caller, traffic::get, 0.0);
+    check("GET, chunked answer", &mut caller, traffic::get_chunks, 1.0);
+    check("PUT, 100 bytes held", &mut caller, traffic::put, 1.0);
+    check("POST, 4 KB chunked", &mut caller, traffic::post, 3.0);
+    drop(caller);
+    runtime.block_on(proxy.stop());
+}
+
+fn host(i: usize) -> String {
+    format!("svc-{i:03}")
+}
+
+fn replica_files(folder: &Path) {
+    let lines: String = (0..3)
+        .map(|_| traffic::back_end().unwrap())
+        .fold(String::new(), |all, at| all + &format!("{} {}\n", at.ip(), at.port()));
+    for i in 0..HOSTS {
+        std::fs::write(folder.join(host(i)), &lines).unwrap();
+    }
+}
+
+fn check(what: &str, caller: &mut Caller, request: fn(&str) -> Vec<u8>, bound: f64) {
+    let requests: Vec<_> = (0..HOSTS).map(|i| request(&host(i))).collect();
+    ask(caller, &requests, WARM_UP);
+    let mut rounds = [0; ROUNDS];
+    let profiler = dhat::Profiler::builder().testing().build();
+    let mut before = dhat::HeapStats::get().total_blocks;
+    for round in &mut rounds {
+        ask(caller, &requests, ROUND);
+        let now = dhat::HeapStats::get().total_blocks;
+        *round = now - before;
+        before = now;
+    }
+    let all: u64 = rounds.iter().sum();
+    rounds.sort_unstable();
+    let per_request = rounds[ROUNDS / 2] as f64 / ROUND as f64;
+    println!(
+        "{what}: {per_request} calls of the allocator per request (median round of {ROUND}); best {}, worst {}, all {} for {} requests",
+        rounds[0],
+        rounds[ROUNDS - 1],
+        all,
+        ROUNDS * ROUND
+    );
+    dhat::assert!(per_request <= bound, "{what}: {per_request} allocations per request, {bound} are allowed");
+    drop(profiler);
+}
+
+fn ask(caller: &mut Caller, requests: &[Vec<u8>], n: usize) {
+    for request in requests.iter().cycle().take(n) {
+        caller.ask(request).unwrap();
+    }
+}

@@ -1,0 +1,114 @@
+//! Where both directions of an attempt stand.
+
+use super::body::{Decoder, Encoding};
+use super::framing::Body;
+use super::out::Out;
+use super::scan::Scanner;
+use crate::context::Context as Worker;
+
+/// Both directions of an exchange.
+#[derive(Default)]
+pub(crate) struct Flow {
+    pub(crate) upload: Upload,
+    pub(super) download: Download,
+}
+
+/// The request's way to the back end.
+pub(crate) struct Upload {
+    /// What is still to come from the caller; done for requests that are held whole.
+    pub(crate) decoder: Decoder,
+    pub(super) encoding: Encoding,
+    pub(super) out: Out,
+    /// The caller waits for leave to send its body.
+    pub(crate) continue_due: bool,
+    /// Body bytes were taken from the caller, so that the request cannot be sent again.
+    pub(super) begun: bool,
+    /// The back end takes no more.
+    pub(super) broken: bool,
+    /// What the connection had sent before this attempt.
+    pub(super) sent_before: u64,
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Upload {
+            decoder: Decoder::Done,
+            encoding: Encoding::Plain,
+            out: Out::default(),
+            continue_due: false,
+            begun: false,
+            broken: false,
+            sent_before: 0,
+        }
+    }
+}
+
+/// The answer's way to the caller.
+pub(super) struct Download {
+    pub(super) stage: Stage,
+    pub(super) scanner: Scanner,
+    /// Interim replies so far.
+    pub(super) interim: u32,
+    /// An unfinished head.
+    pub(super) partial: Vec<u8>,
+    pub(super) decoder: Decoder,
+    pub(super) encoding: Encoding,
+    pub(super) out: Out,
+    pub(super) keep_upstream: bool,
+    pub(super) keep_caller: bool,
+    /// The back end sent something behind its answer.
+    pub(super) excess: bool,
+    /// The answer broke its coding: what came before is still written.
+    pub(super) cut: bool,
+}
+
+impl Default for Download {
+    fn default() -> Self {
+        Download {
+            stage: Stage::Head,
+            scanner: Scanner::default(),
+            interim: 0,
+            partial: Vec::new(),
+            decoder: Decoder::Done,
+            encoding: Encoding::Plain,
+            out: Out::default(),
+            keep_upstream: false,
+            keep_caller: false,
+            excess: false,
+            cut: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Head,
+    Body,
+}
+
+impl Flow {
+    pub(crate) fn clear(&mut self, worker: &Worker) {
+        self.upload.out.clear(worker);
+        self.download.out.clear(worker);
+        let partial = std::mem::take(&mut self.download.partial);
+        *self = Flow::default();
+        worker.recycle(partial);
+    }
+
+    /// Prepares the request's way: `body` is what is to come from the caller.
+    pub(crate) fn begin(&mut self, body: Body, continue_due: bool) {
+        self.upload.decoder = Decoder::new(body);
+        self.upload.encoding = if body == Body::Chunked { Encoding::Chunked } else { Encoding::Plain };
+        self.upload.continue_due = continue_due && !self.upload.decoder.is_done();
+    }
+
+    /// Whether the caller's request was taken from its connection to the last byte.
+    pub(crate) fn request_is_read(&self) -> bool {
+        self.upload.decoder.is_done()
+    }
+
+    /// Whether the caller's connection may carry another request.
+    pub(crate) fn keeps_caller(&self) -> bool {
+        self.download.keep_caller && self.request_is_read()
+    }
+}
