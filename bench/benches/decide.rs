@@ -1,3 +1,71 @@
-//! Being written.
+//! What a decision costs: picking a replica, keeping its load, the budgets. All mesh work of a request together may
+//! cost 1 us (BASELINES.md §7).
 
-fn main() {}
+use balance::{Accrual, AccrualPolicy, Balancer, Budget, BudgetConfig, Load, Nanos, Node};
+use bench::timing::Table;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+struct Replica {
+    load: Load,
+    accrual: Accrual,
+}
+
+impl Node for Replica {
+    fn load(&self) -> &Load {
+        &self.load
+    }
+
+    fn accrual(&self) -> &Accrual {
+        &self.accrual
+    }
+}
+
+fn main() -> ExitCode {
+    let mut table = Table::new();
+    for balancer in [Balancer::p2c(), Balancer::ewma()] {
+        for count in [3, 1_000] {
+            pick(&mut table, balancer, count);
+        }
+    }
+    let replica = replica(Balancer::ewma());
+    let mut now = Nanos::from_secs(1);
+    table.row("ewma: begin and end of a request", Some(100.0), || {
+        now = Nanos(now.0 + 20_000);
+        replica.load.begin();
+        replica.load.end(Some(Nanos::from_millis(1)), now);
+    });
+    table.row("accrual: a success", Some(100.0), || replica.accrual.success());
+    let budget = Budget::new(BudgetConfig::default());
+    table.row("retry budget: a deposit", Some(100.0), || {
+        now = Nanos(now.0 + 20_000);
+        budget.deposit(now);
+    });
+    table.finish()
+}
+
+fn replica(balancer: Balancer) -> Arc<Replica> {
+    Arc::new(Replica { load: balancer.new_load(), accrual: Accrual::new(AccrualPolicy::default()) })
+}
+
+/// Picks among replicas of which each has answered once and a third are busy.
+fn pick(table: &mut Table, balancer: Balancer, count: u64) {
+    let start = Nanos::from_secs(1);
+    let replicas: Vec<_> = (0..count)
+        .map(|i| {
+            let replica = replica(balancer);
+            replica.load.begin();
+            replica.load.end(Some(Nanos(1_000_000 + i * 1_000)), start);
+            if i % 3 == 0 {
+                replica.load.begin();
+            }
+            replica
+        })
+        .collect();
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut now = start;
+    table.row(&format!("{}: one of {count} replicas", balancer.algorithm()), Some(200.0), || {
+        now = Nanos(now.0 + 20_000);
+        balancer.pick(&replicas, now, &mut rng)
+    });
+}

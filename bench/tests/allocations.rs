@@ -43,10 +43,10 @@ fn host(i: usize) -> String {
 
 fn replica_files(folder: &Path) {
     let lines: String = (0..3)
-        .map(|_| traffic::back_end().unwrap())
+        .map(|_| traffic::back_end().expect("a port is free"))
         .fold(String::new(), |all, at| all + &format!("{} {}\n", at.ip(), at.port()));
     for i in 0..HOSTS {
-        std::fs::write(folder.join(host(i)), &lines).unwrap();
+        std::fs::write(folder.join(host(i)), &lines).expect("the folder can be written");
     }
 }
 
@@ -65,7 +65,7 @@ fn check(what: &str, caller: &mut Caller, request: fn(&str) -> Vec<u8>, bound: f
     let all: u64 = rounds.iter().sum();
     rounds.sort_unstable();
     let per_request = rounds[ROUNDS / 2] as f64 / ROUND as f64;
-    println!(
+    eprintln!(
         "{what}: {per_request} calls of the allocator per request (median round of {ROUND}); best {}, worst {}, all {} for {} requests",
         rounds[0],
         rounds[ROUNDS - 1],
@@ -78,6 +78,6 @@ fn check(what: &str, caller: &mut Caller, request: fn(&str) -> Vec<u8>, bound: f
 
 fn ask(caller: &mut Caller, requests: &[Vec<u8>], n: usize) {
     for request in requests.iter().cycle().take(n) {
-        caller.ask(request).unwrap();
+        caller.ask(request).expect("the proxy answers");
     }
 }

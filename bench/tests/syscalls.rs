@@ -69,7 +69,7 @@ fn on_worker(calls: &Calls, name: &str) -> usize {
 
 fn ask(caller: &mut Caller, request: &[u8], n: usize) {
     for _ in 0..n {
-        caller.ask(request).unwrap();
+        caller.ask(request).expect("the proxy answers");
     }
 }
 
@@ -96,12 +96,12 @@ async fn traced(world: &World, folder: &Path, work: impl FnOnce()) -> (Calls, f6
     let took = bench::timing::time(work).as_secs_f64();
     strace.signal("INT");
     strace.wait(PATIENCE).await;
-    (parse(&fs::read_to_string(&trace).unwrap(), &threads), took)
+    (parse(&fs::read_to_string(&trace).expect("strace has written"), &threads), took)
 }
 
 /// Thread names by number.
 fn threads(pid: u32) -> BTreeMap<String, String> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the proxy runs").flatten();
     tasks
         .map(|task| {
             let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
@@ -111,7 +111,7 @@ fn threads(pid: u32) -> BTreeMap<String, String> {
 }
 
 fn all_traced(pid: &str) -> bool {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the proxy runs").flatten();
     tasks.map(|task| fs::read_to_string(task.path().join("status")).unwrap_or_default()).all(|status| {
         let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
         tracer.is_some_and(|tracer| tracer.trim() != "0")

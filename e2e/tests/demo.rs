@@ -89,7 +89,7 @@ async fn every_line_does_what_it_says(workers: usize) {
     let mut lines = Vec::new();
     eventually(testkit::PATIENCE, "all lines", || {
         let now: Vec<Line> = Line::all(&demo.log());
-        let same = now.len() == lines.len() && now.len() >= 4;
+        let same = now.len() == lines.len() && now.len() >= 10;
         lines = now;
         async move {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -219,7 +219,7 @@ fn serve_router(
     let settings = translate::router(from, workers.clock().epoch());
     let factory = ClientFactory::new(&settings, metrics);
     let (binder, task) = Binder::new(namers.clone(), from.dtab.clone(), factory, BinderSettings::default());
-    control.spawn(task);
+    control.spawn(vital(task));
     let label = from.label();
     if from.originator {
         metrics.scope(&["rt", label]).gauge("originator", || 1.0);
@@ -234,6 +234,15 @@ fn serve_router(
         servers.push(Bound { router: label.to_owned(), address });
     }
     Ok(())
+}
+
+/// Runs a task the proxy cannot do without. Should it panic, names would stay as they are for ever while everything looks
+/// well: half a proxy is worse than a restart.
+async fn vital(task: impl Future<Output = ()> + Send + 'static) {
+    if tokio::spawn(task).await.is_err_and(|e| e.is_panic()) {
+        tracing::error!("the binder failed; the process ends so that it can be started again");
+        std::process::abort();
+    }
 }
 
 async fn serve_admin(

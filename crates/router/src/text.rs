@@ -105,14 +105,23 @@ pub(crate) const BASE64_MAX: usize = 56;
 
 /// Standard base64 with padding of at most 40 bytes; the text's length is returned.
 pub(crate) fn base64_encode(bytes: &[u8], out: &mut [u8; BASE64_MAX]) -> usize {
-    let mut at = 0;
-    for (chunk, four) in bytes.chunks(3).zip(out.chunks_mut(4)) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (i, c) in four.iter_mut().enumerate() {
-            *c = if i <= chunk.len() { BASE64[(word >> (18 - 6 * i)) as usize & 63] } else { b'=' };
-        }
-        at += 4;
+    let digit = |word: u32, shift: u32| BASE64[(word >> shift) as usize & 63];
+    let threes = bytes.chunks_exact(3);
+    let rest = threes.remainder();
+    for (three, four) in threes.zip(out.chunks_exact_mut(4)) {
+        let word = u32::from_be_bytes([0, three[0], three[1], three[2]]);
+        four.copy_from_slice(&[digit(word, 18), digit(word, 12), digit(word, 6), digit(word, 0)]);
+    }
+    let at = bytes.len() / 3 * 4;
+    let last = match *rest {
+        [a] => Some((u32::from_be_bytes([0, a, 0, 0]), false)),
+        [a, b] => Some((u32::from_be_bytes([0, a, b, 0]), true)),
+        _ => None,
+    };
+    if let (Some((word, two)), Some(four)) = (last, out.get_mut(at..at + 4)) {
+        let third = if two { digit(word, 6) } else { b'=' };
+        four.copy_from_slice(&[digit(word, 18), digit(word, 12), third, b'=']);
+        return at + 4;
     }
     at
 }

@@ -36,7 +36,7 @@ Try these in another terminal.
         }
     }
     let load = if traffic { "About 50 requests a second are on their way. " } else { "" };
-    text.push_str(&format!("\n{load}Ctrl-C ends the demo and removes its directory.\n"));
+    text.push_str(&format!("\n{load}Ctrl-C ends the demo.\n"));
     text
 }
 
@@ -68,7 +68,7 @@ fn routing(port: u16) -> Vec<Try> {
             command: hello(&format!(" {}", dtab("/srv/world-v2"))),
         },
         Try {
-            shows: "20 requests split in halves: about ten times \"world\", about ten times \"earth\".",
+            shows: "20 requests, half to each version: about 10 \"world\", about 10 \"earth\".",
             command: world("/srv/world-v1 & /srv/world-v2", "[1-20]") + " | cut -c 1-5 | sort | uniq -c",
         },
         Try {
@@ -84,7 +84,7 @@ fn routing(port: u16) -> Vec<Try> {
 
 fn watching(Ports { admin, .. }: Ports) -> Vec<Try> {
     vec![Try {
-        shows: "The metrics for Prometheus; here \"rt:service:requests\" by router and service.",
+        shows: "Metrics for Prometheus; here \"rt:service:requests\" by router and service.",
         command: format!(
             "curl -s http://127.0.0.1:{admin}/admin/metrics/prometheus | grep '^rt:service:requests'"
         ),
@@ -94,11 +94,11 @@ fn watching(Ports { admin, .. }: Ports) -> Vec<Try> {
 fn killing(Ports { outgoing, control, .. }: Ports) -> Vec<Try> {
     vec![
         Try {
-            shows: "Kill a replica: its sockets close at once, discovery still names it. Says \"killed world-v1-\".",
+            shows: "Kill a replica; discovery is not told. Says \"killed world-v1-\".",
             command: format!("curl -s -X POST http://127.0.0.1:{control}/kill/world-v1"),
         },
         Try {
-            shows: "Nothing fails: \"100 200\" is a hundred requests with status 200. See the table.",
+            shows: "Nothing fails: \"100 200\", a hundred times status 200. See the table, too.",
             command: curl(outgoing, "-o /dev/null -w '%{http_code}\\n' -H 'Host: hello'", "[1-100]")
                 + " | sort | uniq -c",
         },
@@ -114,7 +114,7 @@ fn discovery(Ports { outgoing, control, .. }: Ports, folder: &Path) -> Vec<Try> 
     let ask = curl(outgoing, "-w '\\n' -H 'Host: world'", "[1-30]");
     vec![
         Try {
-            shows: "Take the first line out of a discovery file: \"world-v1-2\" answers, no \"world-v1-1\" any more.",
+            shows: "Take a line out of a discovery file: \"world-v1-2\" answers, no \"world-v1-1\".",
             command: format!("sed -i.old 1d {file}; sleep 1; {ask} | sort | uniq -c"),
         },
         Try {
