@@ -6,7 +6,7 @@ use config::{Node, Reason, Value};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SHARED: &str = "/work/shared";
+const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
 
 /// What is called `routers` but belongs to another program, or is refused by Linkerd itself.
 const NOT_LINKERD: [&str; 1] = ["linkerd-tcp.yml"];
