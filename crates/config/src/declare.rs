@@ -14,14 +14,21 @@
 ///         /// Who asked for it.
 ///         owner "owner": Option<String>, example "ops";
 ///     }
-///     later { "ttlSecs" }
+///     later { "ttlSecs" }                           // known, not built: refused with a line that says so
+///     only {                                        // known, built with this value only
+///         /// Whether somebody is told.
+///         "loud": bool = "false";
+///     }
+///     former { "engine" until "1.3.0" => "there is one engine" }        // ignored with a warning
 /// }
 /// let budget: Budget = config::from_fragment("{name: a}").expect("a budget");
 /// assert_eq!((budget.min_retries_per_sec, budget.owner), (10, None));
 /// ```
 ///
-/// Defaults and examples are YAML texts, read by the same decoder as documents. `, check f` runs
-/// `fn f(value: &T) -> Result<(), String>` on a decoded value; the text becomes a fault at the value. `rule f;` at the
+/// Defaults and examples are YAML texts, read by the same decoder as documents. `, from 1 to 60` gives bounds to the
+/// schema and the reference, `, check f` holds documents to them: it runs `fn f(value: &T) -> Result<(), String>` on a
+/// decoded value, and the text becomes a fault at the value. A default outside its bounds makes the key required. A doc
+/// comment that begins with "Accepted without effect:" says why the key does nothing; such keys are listed. `rule f;` at the
 /// end runs `fn f(value: &Budget, places: Places, cx: &mut Context) -> Option<()>`, which records its own faults.
 ///
 /// `pub scope struct` makes every field an `Option` (was the key there?), gives each field with a default a method
@@ -33,11 +40,13 @@ macro_rules! config {
         $vis:vis struct $name:ident {
             $(
                 $(#[doc = $field_doc:expr])*
-                $field:ident $key:literal : $ty:ty $(= $default:literal)? $(, check $check:path)?
-                    $(, example $example:literal)? ;
+                $field:ident $key:literal : $ty:ty $(= $default:literal)? $(, from $min:literal $(to $max:literal)?)?
+                    $(, check $check:path)? $(, example $example:literal)? ;
             )*
         }
         $(later { $($later:literal),* $(,)? })?
+        $(only { $($(#[doc = $only_doc:expr])* $only:literal : $only_ty:ty = $only_default:literal;)* })?
+        $(former { $($former:literal until $until:literal => $reason:literal),* $(,)? })?
         $(rule $rule:path;)?
     ) => {
         $(#[doc = $doc])*
@@ -56,17 +65,33 @@ macro_rules! config {
                     ty: <$ty as $crate::Decode>::describe,
                     default: $crate::config!(@option $($default)?),
                     example: $crate::config!(@option $($example)?),
+                    bounds: $crate::config!(@bounds $($min $(, $max)?)?),
                     required: $crate::config!(@required $ty $(, $default)?),
-                    check_example: |text| $crate::from_fragment::<$ty>(text).map(drop),
+                    check_example: |text| {
+                        let _value = $crate::from_fragment::<$ty>(text)?;
+                        $($check(&_value)?;)?
+                        Ok(())
+                    },
                 }),*],
                 later: &[$($($later),*)?],
+                only: &[$($($crate::OnlyMeta {
+                    key: $only,
+                    doc: &[$($only_doc),*],
+                    ty: <$only_ty as $crate::Decode>::describe,
+                    default: $only_default,
+                    is_default: |node, cx| {
+                        let value = <$only_ty as $crate::Decode>::decode(node, cx)?;
+                        Some(value == $crate::default_of::<$only_ty>($only_default))
+                    },
+                }),*)?],
+                former: &[$($($crate::FormerMeta { key: $former, until: $until, reason: $reason }),*)?],
             };
 
             #[allow(unused_mut, unused_variables)]
             fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
                 $(
                     let $field = object.field::<$ty>($key, $crate::config!(@option $($default)?), cx);
-                    $(let $field = object.checked($key, $field, $check, cx);)?
+                    $(let $field = object.checked::<$name, _>($key, $field, $check, cx);)?
                 )*
                 let places = object.places();
                 object.finish(<$name as $crate::Declared>::META, cx);
@@ -84,11 +109,13 @@ macro_rules! config {
         $vis:vis scope struct $name:ident {
             $(
                 $(#[doc = $field_doc:expr])*
-                $field:ident $key:literal : $ty:ty $(= $default:literal)? $(, check $check:path)?
-                    $(, example $example:literal)? ;
+                $field:ident $key:literal : $ty:ty $(= $default:literal)? $(, from $min:literal $(to $max:literal)?)?
+                    $(, check $check:path)? $(, example $example:literal)? ;
             )*
         }
         $(later { $($later:literal),* $(,)? })?
+        $(only { $($(#[doc = $only_doc:expr])* $only:literal : $only_ty:ty = $only_default:literal;)* })?
+        $(former { $($former:literal until $until:literal => $reason:literal),* $(,)? })?
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,17 +137,33 @@ macro_rules! config {
                     ty: <$ty as $crate::Decode>::describe,
                     default: $crate::config!(@option $($default)?),
                     example: $crate::config!(@option $($example)?),
+                    bounds: $crate::config!(@bounds $($min $(, $max)?)?),
                     required: || false,
-                    check_example: |text| $crate::from_fragment::<$ty>(text).map(drop),
+                    check_example: |text| {
+                        let _value = $crate::from_fragment::<$ty>(text)?;
+                        $($check(&_value)?;)?
+                        Ok(())
+                    },
                 }),*],
                 later: &[$($($later),*)?],
+                only: &[$($($crate::OnlyMeta {
+                    key: $only,
+                    doc: &[$($only_doc),*],
+                    ty: <$only_ty as $crate::Decode>::describe,
+                    default: $only_default,
+                    is_default: |node, cx| {
+                        let value = <$only_ty as $crate::Decode>::decode(node, cx)?;
+                        Some(value == $crate::default_of::<$only_ty>($only_default))
+                    },
+                }),*)?],
+                former: &[$($($crate::FormerMeta { key: $former, until: $until, reason: $reason }),*)?],
             };
 
             fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
                 $(
                     let $field = object.field::<Option<$ty>>($key, None, cx);
                     $(let $field = match $field {
-                        Some(Some(value)) => object.checked($key, Some(value), $check, cx).map(Some),
+                        Some(Some(value)) => object.checked::<$name, _>($key, Some(value), $check, cx).map(Some),
                         other => other,
                     };)?
                 )*
@@ -153,6 +196,10 @@ macro_rules! config {
 
     (@option) => { None };
     (@option $value:literal) => { Some($value) };
+
+    (@bounds) => { None };
+    (@bounds $min:literal) => { Some($crate::Bounds { min: $min, max: None }) };
+    (@bounds $min:literal, $max:literal) => { Some($crate::Bounds { min: $min, max: Some($max) }) };
 
     (@required $ty:ty) => { || <$ty as $crate::Decode>::absent().is_none() };
     (@required $ty:ty, $default:literal) => { || false };
@@ -187,7 +234,7 @@ macro_rules! kinds {
     (
         $(#[doc = $doc:expr])*
         $vis:vis enum $name:ident : $noun:literal, key $discriminator:literal $(, default $default:literal)? {
-            $($kind:literal => $variant:ident($object:ty)),* $(,)?
+            $($(#[doc = $kind_doc:expr])* $kind:literal => $variant:ident($object:ty)),* $(,)?
         }
         $(later { $($later:literal),* $(,)? })?
     ) => {
@@ -204,7 +251,11 @@ macro_rules! kinds {
                 doc: &[$($doc),*],
                 discriminator: $discriminator,
                 default: $crate::config!(@option $($default)?),
-                kinds: &[$($crate::KindMeta { kind: $kind, object: <$object as $crate::Declared>::META }),*],
+                kinds: &[$($crate::KindMeta {
+                    kind: $kind,
+                    doc: &[$($kind_doc),*],
+                    object: <$object as $crate::Declared>::META,
+                }),*],
                 later: &[$($($later),*)?],
             };
 

@@ -1,8 +1,9 @@
 //! From the spanned tree to typed values. A wrong value becomes a fault and decoding goes on, so that all faults of a
 //! document are found at once.
 
+use crate::nearest::nearest;
 use crate::{
-    Entry, Fault, Node, ObjectMeta, Scalar, Source, Span, Spanned, Style, Type, Value, nearest::nearest,
+    Entry, Fault, FormerMeta, Node, ObjectMeta, OnlyMeta, Scalar, Source, Span, Spanned, Style, Type, Value,
 };
 use std::path::Path;
 
@@ -11,12 +12,14 @@ pub struct Context {
     source: Source,
     faults: Vec<Fault>,
     is_directory: fn(&Path) -> bool,
+    /// The key whose value is being read, for messages.
+    key: Option<&'static str>,
 }
 
 impl Context {
     /// A context that asks the real file system.
     pub fn new(source: Source) -> Context {
-        Context { source, faults: Vec::new(), is_directory: Path::is_dir }
+        Context { source, faults: Vec::new(), is_directory: Path::is_dir, key: None }
     }
 
     /// Replaces the question whether a directory exists, for checks away from the machine the document is meant for.
@@ -64,16 +67,13 @@ impl Context {
         if matches!(node.value, Value::Broken) {
             return;
         }
-        let message = match &node.value {
-            Value::Scalar(Scalar { text, style: Style::Plain }) => {
-                format!("`{}` does not fit here", shortened(text))
-            }
-            Value::Scalar(Scalar { text, .. }) => {
-                format!("the text \"{}\" does not fit here", shortened(text))
-            }
-            _ => format!("{} does not fit here", node.shape()),
+        let what = match &node.value {
+            Value::Scalar(Scalar { text, style: Style::Plain }) => format!("`{}`", shortened(text)),
+            Value::Scalar(Scalar { text, .. }) => format!("the text \"{}\"", shortened(text)),
+            _ => node.shape().to_owned(),
         };
-        self.wrong(node, message, expected);
+        let place = self.key.map_or("here".to_owned(), |key| format!("key `{key}`"));
+        self.wrong(node, format!("{what} does not fit {place}"), expected);
     }
 }
 
@@ -140,7 +140,7 @@ impl<T: Decode> Decode for Vec<T> {
         let mut values = Vec::with_capacity(items.len());
         for item in items {
             if item.is_null() {
-                cx.wrong(item, "an empty element".to_owned(), &T::describe());
+                cx.wrong(item, "an empty list element".to_owned(), &T::describe());
                 continue;
             }
             values.extend(T::decode(item, cx));
@@ -234,7 +234,10 @@ impl<'a> Object<'a> {
         cx: &mut Context,
     ) -> Option<T> {
         if let Some(node) = self.take(key) {
-            return T::decode(node, cx);
+            let around = cx.key.replace(key);
+            let value = T::decode(node, cx);
+            cx.key = around;
+            return value;
         }
         let value = match default {
             Some(text) => Some(default_of(text)),
@@ -249,7 +252,7 @@ impl<'a> Object<'a> {
     }
 
     /// Holds a decoded value to a rule of its declaration; the rule's text becomes a fault at the value.
-    pub fn checked<T>(
+    pub fn checked<D: Declared, T>(
         &self,
         key: &str,
         value: Option<T>,
@@ -260,7 +263,12 @@ impl<'a> Object<'a> {
         match rule(&value) {
             Ok(()) => Some(value),
             Err(broken) => {
-                cx.fault(Fault::new(self.places().of(key), broken));
+                let fault = Fault::new(self.places().of(key), broken);
+                let bounds = D::META.keys.iter().find(|meta| meta.key == key).and_then(|meta| meta.bounds);
+                cx.fault(match bounds {
+                    Some(bounds) => fault.expected(bounds.describe()),
+                    None => fault,
+                });
                 None
             }
         }
@@ -271,23 +279,54 @@ impl<'a> Object<'a> {
         Places { entries: self.entries, span: self.span }
     }
 
-    /// Records what nobody took: keys of `meta.later` as not built yet, the others as unknown.
+    /// Records what nobody took: keys that are not built yet, or not with this value, keys of older Linkerds, and
+    /// unknown ones.
     pub fn finish(self, meta: &ObjectMeta, cx: &mut Context) {
-        for Entry { key, .. } in self.entries.iter().filter(|entry| !self.taken.contains(&entry.key.as_str()))
+        for Entry { key, value } in
+            self.entries.iter().filter(|entry| !self.taken.contains(&entry.key.as_str()))
         {
             if meta.later.contains(&key.as_str()) {
                 cx.fault(Fault::not_built(key.span, format!("key `{}`", key.value)));
-                continue;
+            } else if let Some(only) = meta.only.iter().find(|only| only.key == key.value) {
+                only_default(only, value, cx);
+            } else if let Some(former) = meta.former.iter().find(|former| former.key == key.value) {
+                let FormerMeta { until, reason, .. } = former;
+                let message =
+                    format!("key `{}` ended with Linkerd {until} and is ignored: {reason}", key.value);
+                let hint = Some("the key can be removed".to_owned());
+                cx.fault(Fault { hint, ..Fault::new(key.span, message).warning() });
+            } else {
+                cx.fault(self.unknown(key, meta));
             }
-            let known = self.taken.iter().copied().chain(meta.later.iter().copied());
-            let message = format!("unknown key `{}`", shortened(key));
-            let fault = Fault::new(key.span, message);
-            cx.fault(match nearest(key, known.clone()) {
-                Some(near) => fault.perhaps(near),
-                None => fault.expected(list_of(known)),
-            });
         }
     }
+
+    fn unknown(&self, key: &Spanned<String>, meta: &ObjectMeta) -> Fault {
+        let built = self.taken.iter().copied().chain(meta.only.iter().map(|only| only.key));
+        let fault = Fault::new(key.span, format!("unknown key `{}`", shortened(key)));
+        if let Some(home) = meta.home_of(key) {
+            let hint = format!("`{}` is a key of `{home}`: should it stand there?", key.value);
+            return Fault { hint: Some(hint), ..fault };
+        }
+        // What is not built is worth recognising, not worth proposing.
+        match nearest(key, built.clone().chain(meta.later.iter().copied())) {
+            Some(near) => fault.perhaps(near),
+            None => fault.expected(list_of(built)),
+        }
+    }
+}
+
+/// Holds a value to the only one that is built.
+fn only_default(only: &'static OnlyMeta, value: &Node, cx: &mut Context) {
+    if value.is_null() {
+        return;
+    }
+    let around = cx.key.replace(only.key);
+    if (only.is_default)(value, cx) == Some(false) {
+        let what = format!("key `{}` with another value than `{}`", only.key, only.default);
+        cx.fault(Fault::not_built(value.span, what));
+    }
+    cx.key = around;
 }
 
 /// Where the keys of an object stand.

@@ -43,7 +43,7 @@ impl Fault {
     /// A fatal fault.
     pub fn new(span: Span, message: impl Into<String>) -> Fault {
         let (hint, severity, reason) = (None, Severity::Error, Reason::Wrong);
-        Fault { span, message: message.into(), hint, severity, reason }
+        Fault { span, message: one_line(message.into()), hint, severity, reason }
     }
 
     /// A fault of a key or kind that Linkerd knows and Wayleave does not build yet. `what` names it: ``key `tls` ``.
@@ -55,7 +55,7 @@ impl Fault {
     /// Adds what would have been right.
     #[must_use]
     pub fn expected(self, expected: impl Display) -> Fault {
-        Fault { hint: Some(format!("expected {expected}")), ..self }
+        Fault { hint: Some(one_line(format!("expected {expected}"))), ..self }
     }
 
     /// Adds the name that was probably meant.
@@ -70,6 +70,16 @@ impl Fault {
         self.severity = Severity::Warning;
         self
     }
+}
+
+/// A message quotes documents; what they hold must not break its line nor reach the terminal.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let visible =
+        |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
+    text.chars().map(visible).collect()
 }
 
 /// The faults of one document, in the order of its text.

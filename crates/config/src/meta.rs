@@ -1,5 +1,26 @@
 //! What the declarations know about themselves: the raw material of the reference, the schema and of many messages.
 
+use crate::{Context, Node};
+
+/// A lower bound, and perhaps an upper one; both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The smallest.
+    pub min: i64,
+    /// The largest.
+    pub max: Option<i64>,
+}
+
+impl Bounds {
+    /// `1 to 60`, `1 or more`.
+    pub fn describe(&self) -> String {
+        match self.max {
+            Some(max) => format!("{} to {max}", self.min),
+            None => format!("{} or more", self.min),
+        }
+    }
+}
+
 /// The type of a key's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Type {
@@ -80,9 +101,11 @@ pub struct KeyMeta {
     pub default: Option<&'static str>,
     /// A value other than the default, as YAML text.
     pub example: Option<&'static str>,
+    /// Between which numbers it lies, or how many elements it has; what the declaration's `check` says in words.
+    pub bounds: Option<Bounds>,
     /// Whether the object is faulty without it.
     pub required: fn() -> bool,
-    /// Whether a text is a value of this key; a test holds defaults and examples to it.
+    /// Whether a text is a value of this key, its `check` included; a test holds defaults and examples to it.
     pub check_example: fn(&str) -> Result<(), String>,
 }
 
@@ -97,6 +120,53 @@ pub struct ObjectMeta {
     pub keys: &'static [KeyMeta],
     /// Keys Linkerd 1.7 knows here and Wayleave does not build yet.
     pub later: &'static [&'static str],
+    /// Keys of which only the default is built.
+    pub only: &'static [OnlyMeta],
+    /// Keys of older Linkerds.
+    pub former: &'static [FormerMeta],
+}
+
+impl ObjectMeta {
+    /// The key of this object whose own object has a key of that name: where a key one level too far out belongs.
+    pub(crate) fn home_of(&self, name: &str) -> Option<&'static str> {
+        let has = |key: &&KeyMeta| match (key.ty)() {
+            Type::Object(object) | Type::Scopes(object) => object.knows(name),
+            _ => false,
+        };
+        self.keys.iter().find(has).map(|key| key.key)
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.key == name)
+            || self.later.contains(&name)
+            || self.only.iter().any(|only| only.key == name)
+    }
+}
+
+/// A key that is accepted with its default and not built yet with anything else.
+#[derive(Clone, Copy, Debug)]
+pub struct OnlyMeta {
+    /// The key as written in documents.
+    pub key: &'static str,
+    /// What it would do; one element per line.
+    pub doc: &'static [&'static str],
+    /// The type of its value.
+    pub ty: fn() -> Type,
+    /// The one value that is built, as YAML text.
+    pub default: &'static str,
+    /// Whether a value is the default; `None` means a fault was recorded.
+    pub is_default: fn(&Node, &mut Context) -> Option<bool>,
+}
+
+/// A key that some Linkerd before 1.7 had; it is ignored, with a warning.
+#[derive(Clone, Copy, Debug)]
+pub struct FormerMeta {
+    /// The key as written in documents.
+    pub key: &'static str,
+    /// The Linkerd version that took it away.
+    pub until: &'static str,
+    /// Why ignoring it is right.
+    pub reason: &'static str,
 }
 
 /// One kind of a family.
@@ -104,6 +174,8 @@ pub struct ObjectMeta {
 pub struct KindMeta {
     /// The discriminator's value.
     pub kind: &'static str,
+    /// What it is, where the object alone does not say it; one element per line.
+    pub doc: &'static [&'static str],
     /// The object with its keys.
     pub object: &'static ObjectMeta,
 }

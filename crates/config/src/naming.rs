@@ -49,10 +49,23 @@ fn parsed<T>(
         Ok(value) => Some(value),
         Err(error) => {
             let span = inner_span(cx.source(), node.span, scalar, error.offset);
-            cx.fault(Fault::new(span, one_line(&error, &scalar.text)).expected(expected.describe()));
+            let fault = Fault::new(span, one_line(&error, &scalar.text));
+            cx.fault(match missing_semicolon(&error, &scalar.text, expected) {
+                Some(hint) => Fault { hint: Some(hint), ..fault },
+                None => fault.expected(expected.describe()),
+            });
             None
         }
     }
+}
+
+/// The commonest slip: an entry that begins where the one before has not ended.
+fn missing_semicolon(error: &ParseError, text: &str, expected: &Type) -> Option<String> {
+    let begins = matches!(expected, Type::Dtab)
+        && text.as_bytes().get(error.offset) == Some(&b'/')
+        && error.to_string().starts_with("end of input expected")
+        && text.get(..error.offset).is_some_and(|before| before.ends_with(char::is_whitespace));
+    begins.then(|| "is the `;` between this entry and the one before missing?".to_owned())
 }
 
 /// The parser's message; of a long text only what it wanted and found, because the caret shows the rest.

@@ -3,7 +3,9 @@
 //! Scalars keep their text and style, because whether `yes`, `4_140` or `0644` is a boolean, a number or a name is
 //! decided by the key that asks, as Linkerd's own reader does it (dataplane.md §1.3).
 
+use crate::scalars::{boolean, float, is_decimal};
 use crate::{Span, Spanned};
+use serde_json::Value as Json;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -104,6 +106,19 @@ impl Node {
         }
     }
 
+    /// The value as JSON: plain scalars as YAML 1.1 has them, in the same spellings the decoder takes.
+    pub fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Null | Value::Broken => Json::Null,
+            Value::Scalar(Scalar { text, style: Style::Plain }) => plain(text),
+            Value::Scalar(scalar) => Json::from(scalar.text.as_str()),
+            Value::List(items) => items.iter().map(Node::to_json).collect(),
+            Value::Object(entries) => {
+                entries.iter().map(|entry| (entry.key.value.clone(), entry.value.to_json())).collect()
+            }
+        }
+    }
+
     /// How many nodes this one consists of, itself included.
     pub(crate) fn size(&self) -> usize {
         1 + match &self.value {
@@ -111,5 +126,16 @@ impl Node {
             Value::List(items) => items.iter().map(Node::size).sum(),
             Value::Object(entries) => entries.iter().map(|entry| 1 + entry.value.size()).sum(),
         }
+    }
+}
+
+fn plain(text: &str) -> Json {
+    let whole = || text.replace('_', "").trim_start_matches('+').parse::<i64>().ok();
+    if let Some(value) = boolean(text) {
+        return Json::from(value);
+    }
+    match whole().filter(|_| is_decimal(text)) {
+        Some(number) => Json::from(number),
+        None => float(text).map_or_else(|| Json::from(text), Json::from),
     }
 }

@@ -107,11 +107,36 @@ fn tree(source: &Source) -> (Option<Node>, Vec<Fault>) {
 fn syntax(source: &Source, error: &ScanError, open: Option<(char, Span)>) -> Fault {
     let offset = byte_offset(source, error.marker()).min(source.text().len());
     let language = if source.text().trim_start().starts_with('{') { "JSON" } else { "YAML" };
-    let hint = open.map(|(bracket, span)| {
+    let bracket = open.map(|(bracket, span)| {
         format!("is the `{bracket}` of line {} closed?", source.position(span.start).line)
     });
+    let hint = bracket.or_else(|| slip(source, &error.kind().to_string()));
     let fault = Fault::new(Span::new(offset..offset), format!("not valid {language}: {}", error.kind()));
     Fault { hint, ..fault }
+}
+
+/// What is mostly behind a syntax error; the parser says what it met, not what was meant.
+fn slip(source: &Source, message: &str) -> Option<String> {
+    let says = |words: &str| message.contains(words);
+    if says("tab") {
+        let line = source.text().lines().position(|line| line.trim_start_matches(' ').starts_with('\t'))? + 1;
+        return Some(format!("line {line} begins with a tab: YAML is indented with blanks"));
+    }
+    let hint = match () {
+        () if says("mapping values are not allowed") => {
+            "a text with `: ` in it stands in quotes; or is the line above indented differently?"
+        }
+        () if says("simple key expected") => {
+            "is a `:` missing? The lines of a text after `|` are indented further than its key"
+        }
+        () if says("did not find expected key") => "is this line indented exactly like its neighbours?",
+        () if says("did not find expected '-' indicator") => {
+            "is this line indented exactly like its neighbours?"
+        }
+        () if says("quoted scalar") => "is a quote of an earlier line closed?",
+        () => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn byte_offset(source: &Source, marker: &Marker) -> usize {

@@ -26,7 +26,7 @@ impl Decode for bool {
 }
 
 /// The YAML 1.1 booleans in the three usual capitalisations. `y` and `n` are texts to Linkerd.
-fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     let usual = |word: &str| {
         let first_only = text
             .get(1..)
@@ -141,14 +141,14 @@ fn whole(node: &Node, cx: &mut Context, expected: &Type) -> Option<i64> {
 }
 
 /// `[+-]?[0-9][0-9_]*`
-fn is_decimal(text: &str) -> bool {
+pub(crate) fn is_decimal(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     digits.starts_with(|c: char| c.is_ascii_digit())
         && digits.bytes().all(|b| b.is_ascii_digit() || b == b'_')
 }
 
 /// A number with a fraction or an exponent, or a decimal one. Infinities and `nan` are none.
-fn float(text: &str) -> Option<f64> {
+pub(crate) fn float(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let starts = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     let number: f64 = text.replace('_', "").parse().ok().filter(|_| starts)?;

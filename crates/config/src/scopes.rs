@@ -57,7 +57,8 @@ impl<S: Scope> Decode for Scopes<S> {
         let kind = object.take("kind");
         if kind.and_then(Node::text) == Some(STATIC) {
             let entries = object.field::<Vec<ScopeEntry<S>>>("configs", None, cx);
-            object.finish(&crate::ObjectMeta { keys: &[], later: &[], ..*S::META }, cx);
+            let only_these = crate::ObjectMeta { keys: &[], later: &[], only: &[], former: &[], ..*S::META };
+            object.finish(&only_these, cx);
             return entries.map(|entries| Scopes { entries });
         }
         if let Some(kind) = kind.filter(|kind| kind.text() != Some(GLOBAL)) {

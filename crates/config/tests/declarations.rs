@@ -104,7 +104,7 @@ fn faults_are_recorded_and_decoding_goes_on() {
             "2:7 -1 outside valid range for ports (expected a port: a whole number from 0 to 65535, without quotes)",
             "3:1 unknown key `ownr` (did you mean `owner`?)",
             "4:1 key `idleTimeMs` is known to Linkerd but not built yet in Wayleave",
-            "5:1 unknown key `fancy` (expected one of `idleTimeMs`, `maxSize`, `maxWaiters`, `name`, `owner`, `port`)",
+            "5:1 unknown key `fancy` (expected one of `maxSize`, `name`, `owner`, `port`)",
         ],
     );
     check("name: big\nmaxSize: 8\n", &["2:10 a big pool is larger"]);
@@ -170,7 +170,7 @@ fn scopes_are_global_or_static() {
         0,
         &["3:1 unknown key `timeoutMs` (expected one of `configs`, `kind`)"],
     );
-    let known = "(expected one of `after`, `kind`, `timeoutMs`, `tls`)";
+    let known = "(expected one of `after`, `kind`, `timeoutMs`)";
     check("configs: []\n", 1, &[&format!("1:1 unknown key `configs` {known}")]);
     let warning = "1:7 unknown kind `nothing` is taken for `io.l5d.global` (expected `io.l5d.global` or `io.l5d.static`)";
     check("kind: nothing\ntimeoutMs: 4\n", 1, &[warning]);

@@ -48,6 +48,13 @@ fn faults_are_sorted_and_without_doubles() {
     assert_eq!(errors.to_string().matches("\n\n").count(), 1);
 }
 
+#[test]
+fn what_a_message_quotes_cannot_break_its_line() {
+    let fault = Fault::new(Span::new(0..1), "label a\nb\u{1b}[31m twice").expected("c\rd");
+    assert_eq!(fault.message, "label a\\nb\\u{1b}[31m twice");
+    assert_eq!(fault.hint.as_deref(), Some("expected c\\rd"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

@@ -109,7 +109,7 @@ fn texts_lists_and_options() {
     assert_eq!(read::<Vec<u16>>("[1, 2]"), "[1, 2]");
     assert_eq!(read::<Vec<u16>>("[]"), "[]");
     assert_eq!(read::<Vec<u16>>("1"), "! `1` does not fit here");
-    assert_eq!(read::<Vec<u16>>("[1, x, ~, 2]"), "[1, 2] [`x` does not fit here, an empty element]");
+    assert_eq!(read::<Vec<u16>>("[1, x, ~, 2]"), "[1, 2] [`x` does not fit here, an empty list element]");
     assert_eq!(read::<OneOrMore<u16>>("1"), "OneOrMore([1])");
     assert_eq!(read::<OneOrMore<u16>>("[1, 2]"), "OneOrMore([1, 2])");
     assert_eq!(read::<OneOrMore<u16>>("[]"), "! empty list");

@@ -20,6 +20,7 @@ use hickory_resolver::proto::rr::Name;
 use naming::{LINGER, Publisher, Reader, Resolver, State};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 /// How names are looked up.
 #[derive(Clone, Debug)]
@@ -50,11 +51,15 @@ impl Default for DnsSettings {
 
 type Ips = Arc<[IpAddr]>;
 
+/// How many names are looked up again at a time. First look-ups do not wait: somebody waits for them.
+const REFRESHES: usize = 32;
+
 struct Inner {
     handle: Handle,
     settings: DnsSettings,
     watches: Mutex<HashMap<Box<str>, Publisher<Ips>>>,
     client: Mutex<Option<TokioResolver>>,
+    refreshes: Semaphore,
 }
 
 /// Finds hosts through DNS. Clones share their names.
@@ -68,7 +73,8 @@ impl Dns {
     #[must_use]
     pub fn new(handle: Handle, settings: DnsSettings) -> Dns {
         let (watches, client) = (Mutex::default(), Mutex::default());
-        Dns { inner: Arc::new(Inner { handle, settings, watches, client }) }
+        let refreshes = Semaphore::new(REFRESHES);
+        Dns { inner: Arc::new(Inner { handle, settings, watches, client, refreshes }) }
     }
 
     /// How many names are looked up at the moment.
@@ -108,7 +114,12 @@ impl Inner {
     /// Keeps one name up to date until nobody has wanted it for a while.
     async fn watch(self: Arc<Self>, host: String, publisher: Publisher<Ips>) {
         loop {
+            let turn = match publisher.get() {
+                State::Pending => None,
+                _ => self.refreshes.acquire().await.ok(),
+            };
             let Answer { found, again } = self.look_up(&host).await;
+            drop(turn);
             match found {
                 Ok(ips) => publisher.set(State::Ok(ips.into())),
                 Err(text) => {
@@ -121,7 +132,7 @@ impl Inner {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(again) => {}
+                () = tokio::time::sleep(spread(again)) => {}
                 () = publisher.closed(LINGER) => {
                     if self.retire(&host, &publisher) {
                         return;
@@ -169,29 +180,35 @@ impl Inner {
     }
 
     fn client(&self) -> Result<TokioResolver, NetError> {
-        let mut client = self.client.lock();
-        if let Some(client) = &*client {
+        let mut slot = self.client.lock();
+        if let Some(client) = &*slot {
             return Ok(client.clone());
         }
-        let made = self.make_client()?;
-        Ok(client.insert(made).clone())
+        let made = client(&self.settings)?;
+        Ok(slot.insert(made).clone())
     }
+}
 
-    fn make_client(&self) -> Result<TokioResolver, NetError> {
-        let mut builder = if self.settings.servers.is_empty() {
-            TokioResolver::builder_tokio()?
-        } else {
-            let servers = self.settings.servers.iter().map(server).collect();
-            let config = ResolverConfig::from_name_servers(servers);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        };
-        let options: &mut ResolverOpts = builder.options_mut();
-        // Names are kept here, with the times of this module.
-        options.cache_size = 0;
-        options.timeout = self.settings.timeout;
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        builder.build()
-    }
+/// A resolver that keeps nothing and asks what `settings` say.
+pub(crate) fn client(settings: &DnsSettings) -> Result<TokioResolver, NetError> {
+    let mut builder = if settings.servers.is_empty() {
+        TokioResolver::builder_tokio()?
+    } else {
+        let servers = settings.servers.iter().map(server).collect();
+        let config = ResolverConfig::from_name_servers(servers);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options: &mut ResolverOpts = builder.options_mut();
+    // Names are kept here, with the times of this module.
+    options.cache_size = 0;
+    options.timeout = settings.timeout;
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    builder.build()
+}
+
+/// Up to a tenth earlier, so that names found together are not all looked up together again.
+fn spread(again: Duration) -> Duration {
+    again.mul_f64(1.0 - fastrand::f64() / 10.0)
 }
 
 fn server(at: &SocketAddr) -> NameServerConfig {

@@ -5,6 +5,7 @@
 //! namer, whose file system calls run on the blocking pool.
 
 mod lines;
+mod state;
 mod tracker;
 
 use std::ffi::OsStr;
@@ -145,6 +146,25 @@ impl FsNamer {
     #[must_use]
     pub fn watches(&self) -> usize {
         self.shared.items.lock().len()
+    }
+
+    /// The names in the directory, for people: files and directories at its top, in order. Reads the directory, so not
+    /// for threads that must not block.
+    #[must_use]
+    pub fn list(&self) -> Vec<Path> {
+        let entries = std::fs::read_dir(&self.shared.root).into_iter().flatten();
+        let mut names: Vec<Path> = entries
+            .filter_map(Result::ok)
+            .map(|entry| self.prefix.child(entry.file_name().as_bytes()))
+            .collect();
+        names.sort_unstable_by_key(Path::to_string);
+        names
+    }
+
+    /// The names in use: what is known of each, as JSON (observability.md §6.3, `/namer_state`).
+    #[must_use]
+    pub fn state_json(&self) -> String {
+        state::json(self.shared.items.lock().iter())
     }
 
     fn resolve(&self, lines: &[Line], reader: &mut dyn Reader) -> Addr {

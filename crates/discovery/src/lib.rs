@@ -4,7 +4,13 @@
 //! asked by a thread that serves traffic.
 
 mod dns;
+mod dns_srv;
+mod dtab_file;
 mod fs;
+mod local;
 
 pub use dns::{Dns, DnsSettings};
+pub use dns_srv::DnsSrvNamer;
+pub use dtab_file::DtabFile;
 pub use fs::{FsNamer, POLL_INTERVAL};
+pub use local::local_ips;

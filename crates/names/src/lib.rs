@@ -14,6 +14,7 @@
 
 mod dtab;
 mod error;
+pub mod lint;
 mod parser;
 mod path;
 mod pattern;

@@ -102,7 +102,8 @@ impl Path {
         if rest.is_empty() {
             return self.clone();
         }
-        Path(self.0.iter().chain(rest).copied().collect())
+        // Two copies of whole slices are many times faster than one byte by byte.
+        Path([&*self.0, rest].concat().into())
     }
 
     /// This path followed by one element; an empty one changes nothing.

@@ -21,8 +21,8 @@ use tokio::sync::Notify;
 
 use crate::addr::Addr;
 use crate::binding::Binding;
+use crate::interpreter::Interpreter;
 use crate::live::{Hook, SourceId};
-use crate::namer::Namers;
 use engine::Engine;
 
 /// The router's entry for one bound id (its client). Told of addresses by the binder's task.
@@ -164,7 +164,7 @@ impl<F: ReplicasFactory> Binder<F> {
     /// A binder and its task, which the caller spawns on the control runtime. The task ends when all handles and all
     /// bindings are gone.
     pub fn new(
-        namers: Arc<Namers>,
+        interpreter: impl Into<Interpreter>,
         base_dtab: Dtab,
         factory: F,
         settings: BinderSettings,
@@ -176,7 +176,7 @@ impl<F: ReplicasFactory> Binder<F> {
             dtab: ArcSwap::from_pointee(base_dtab.clone()),
             next: AtomicU64::new(0),
         });
-        let engine = Engine::new(namers, base_dtab, factory, settings, Arc::clone(&shared));
+        let engine = Engine::new(interpreter.into(), base_dtab, factory, settings, Arc::clone(&shared));
         (Binder { handle: Arc::new(Handle { shared }) }, engine.run())
     }
 

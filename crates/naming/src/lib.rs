@@ -7,15 +7,23 @@
 mod addr;
 mod binder;
 mod binding;
+mod delegation;
 mod global;
 pub mod inet;
+mod interpreter;
 mod live;
 mod namer;
+mod rewrite;
+mod transform;
 mod walk;
 
 pub use addr::{Addr, AddrMeta, AddrSet, Address, Meta};
 pub use binder::{Binder, BinderSettings, BinderStats, Replicas, ReplicasFactory};
 pub use binding::{Binding, Bound, BoundTree, Leaf};
+pub use delegation::{Delegation, Entry, Kind, Stopped, Table, json_of_addr, json_text};
+pub use interpreter::Interpreter;
 pub use live::{Hook, LINGER, Live, Publisher, Source, SourceId, State, Subscription};
 pub use namer::{BoundName, Named, Namer, Namers, NoHosts, Reader, Resolver, Untracked, configured_prefix};
+pub use rewrite::Rewrite;
+pub use transform::{Change, Transformer};
 pub use walk::{MAX_DEPTH, MAX_NODES, Walked, bind, bind_with};

@@ -16,7 +16,7 @@ pub const MAX_DEPTH: usize = 100;
 /// How many nodes one walk may visit in total; more is a dtab that multiplies itself.
 pub const MAX_NODES: usize = 10_000;
 /// How deep trees may be nested along all look-ups together; keeps the walk within a thread's stack.
-const MAX_NESTING: usize = 500;
+pub(crate) const MAX_NESTING: usize = 500;
 
 /// What a path is bound to: simplified, without `Alt`.
 pub type Walked = State<NameTree<BoundName>>;
@@ -28,14 +28,23 @@ pub fn bind(dtab: &Dtab, path: &Path, namers: &Namers, reader: &mut dyn Reader) 
 
 /// Binds `path` through `base ++ local` without building that dtab.
 pub fn bind_with(base: &Dtab, local: &Dtab, path: &Path, namers: &Namers, reader: &mut dyn Reader) -> Walked {
-    let mut walk = Walk { base, local, namers, reader, nodes: 0, nesting: 0, trail: Vec::new(), blown: None };
+    bind_through([&Dtab::empty(), base, local], path, namers, reader)
+}
+
+/// Binds `path` through three dtabs, of which later ones win, without building the one they make.
+pub(crate) fn bind_through(
+    tables: [&Dtab; 3],
+    path: &Path,
+    namers: &Namers,
+    reader: &mut dyn Reader,
+) -> Walked {
+    let mut walk = Walk { tables, namers, reader, nodes: 0, nesting: 0, trail: Vec::new(), blown: None };
     let walked = walk.tree(&NameTree::Leaf(path.clone()), &Path::empty(), 0);
     walk.blown.map_or(walked, State::Failed)
 }
 
 struct Walk<'a> {
-    base: &'a Dtab,
-    local: &'a Dtab,
+    tables: [&'a Dtab; 3],
     namers: &'a Namers,
     reader: &'a mut dyn Reader,
     nodes: usize,
@@ -104,9 +113,9 @@ impl Walk<'_> {
 
     /// One look-up: the matching dtab entries, last first; without any, the namers.
     fn path(&mut self, path: &Path, depth: usize) -> Walked {
-        let (base, local) = (self.base, self.local);
+        let tables = self.tables;
         self.trail.push(path.clone());
-        let mut entries = local.matches(path).chain(base.matches(path)).map(|(_, entry)| entry);
+        let mut entries = tables.iter().rev().flat_map(|table| table.matches(path)).map(|(_, entry)| entry);
         let walked = match (entries.next(), entries.next()) {
             (None, _) => self.name(path, depth + 1),
             // An entry that says nothing but "not here" leaves the answer to the namers.
@@ -190,7 +199,7 @@ const SHOWN: usize = 8;
 const SHOWN_CHARS: usize = 100;
 
 /// A union of branches that are neither `Neg` nor `Fail` (routing.md §1.6).
-fn union_of(mut known: Vec<Weighted<BoundName>>) -> NameTree<BoundName> {
+pub(crate) fn union_of(mut known: Vec<Weighted<BoundName>>) -> NameTree<BoundName> {
     match known.len() {
         0 => NameTree::Neg,
         1 => known.swap_remove(0).tree,

@@ -6,19 +6,28 @@
 mod budget;
 mod checks;
 mod client;
+mod describe;
 mod naming;
 mod router;
 mod service;
+mod socket;
 mod telemeter;
 
 pub use budget::{Backoff, ConstantBackoff, JitteredBackoff, RetryBudget};
 pub use client::{ClientSettings, ConsecutiveFailures, Ewma, FailureAccrual, LoadBalancer, P2c};
-pub use naming::{DefaultInterpreter, FsNamer, HeaderToken, Identifier, Interpreter, Namer};
+pub use describe::{keys_without_effect, reference, schema};
+pub use naming::{
+    ConstTransformer, DefaultInterpreter, DnsSrvNamer, FsInterpreter, FsNamer, HeaderToken, Identifier,
+    Interpreter, LocalNodeTransformer, LocalhostTransformer, Namer, PortTransformer, ReplaceTransformer,
+    RewriteNamer, SpecificHostTransformer, Transformer,
+};
 pub use router::{BindingCache, HttpRouter, HttpServer, Router};
 pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
+pub use socket::SocketOptions;
 pub use telemeter::{Admin, Prometheus, Telemeter, Usage};
 
-use config::{Context, Decode, Faults, Node, config};
+pub use config::{Fault, Faults, Reason, Severity};
+use config::{Context, Decode, Node, config};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,8 +36,8 @@ config! {
     pub struct Linkerd {
         /// The admin server.
         admin "admin": Admin = "{}", example "{port: 9991}";
-        /// The routers; at least one.
-        routers "routers": Vec<Router> = "[]", example "[{protocol: http, servers: [{}]}]";
+        /// The routers.
+        routers "routers": Vec<Router> = "[]", from 1, example "[{protocol: http, servers: [{}]}]";
         /// Sources of replica sets; later ones are asked first.
         namers "namers": Vec<Namer> = "[]", example "[{kind: io.l5d.fs, rootDir: /disco}]";
         /// Where metrics and traces go.
@@ -77,6 +86,9 @@ pub fn load_with(
     is_directory: fn(&Path) -> bool,
 ) -> Result<Document, Faults> {
     let config::Document { source, root, faults } = config::Document::parse(source_name, bytes)?;
+    if let Some(fault) = checks::manifest(&root) {
+        return Err(Faults::new(source, vec![fault]));
+    }
     let mut cx = Context::new(source.clone()).with_directories(is_directory);
     let decoded = Linkerd::decode(&root, &mut cx);
     checks::check(&root, &mut cx);

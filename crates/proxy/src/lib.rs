@@ -3,7 +3,11 @@
 //! [`document::load`] reads and checks a file, [`Proxy::start`] runs it.
 
 pub mod document;
+mod delegator;
+pub mod explain;
 mod process;
+mod sources;
 mod translate;
 
 pub use process::{Bound, Options, Proxy, StartError};
+pub use sources::Sources;

@@ -1,11 +1,12 @@
 //! A running proxy: started from a document, stopped without losing a request.
 
+use crate::delegator;
 use crate::document as doc;
+use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
-use discovery::{Dns, DnsSettings, FsNamer};
 use engines::{Clock, Drained, Workers};
-use naming::{Binder, BinderSettings, Namers, Resolver};
+use naming::{Binder, BinderSettings, Interpreter};
 use router::{ClientFactory, Router, ServerId};
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
@@ -45,6 +46,8 @@ pub enum StartError {
     },
     /// Threads or descriptors ran out.
     System(std::io::Error),
+    /// An environment variable that the document relies on is not set.
+    Environment(&'static str),
 }
 
 impl fmt::Display for StartError {
@@ -63,6 +66,7 @@ impl fmt::Display for StartError {
                 }
             }
             StartError::System(e) => write!(f, "cannot start: {e}"),
+            StartError::Environment(missing) => f.write_str(missing),
         }
     }
 }
@@ -105,13 +109,14 @@ impl Proxy {
         let listeners = listen_all(document)?;
         let shutdown = Arc::new(Notify::new());
         let mut control = JoinSet::new();
-        let (admin, serving_admin) = serve_admin(document, &metrics, &shutdown).await?;
+        let sources = Arc::new(Sources::new(document)?);
+        let (admin, serving_admin) = serve_admin(document, &metrics, &shutdown, &sources).await?;
         let workers = Workers::start(count, clock).map_err(StartError::System)?;
-        let namers = namers(&document.namers);
         let mut servers = Vec::new();
         for (router, listeners) in document.routers.iter().zip(listeners) {
             let doc::Router::Http(router) = router;
-            serve_router(router, listeners, &namers, &metrics, &workers, &mut control, &mut servers)?;
+            let interpreter = sources.of(router);
+            serve_router(router, listeners, interpreter, &metrics, &workers, &mut control, &mut servers)?;
         }
         let snapshots = metrics.clone();
         control.spawn(async move {
@@ -196,21 +201,10 @@ fn listen_all(document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartEr
         .collect()
 }
 
-fn namers(from: &[doc::Namer]) -> Arc<Namers> {
-    let control = Handle::current();
-    let resolver: Arc<dyn Resolver> = Arc::new(Dns::new(control.clone(), DnsSettings::default()));
-    let mut namers = Namers::new(resolver.clone());
-    for doc::Namer::Fs(fs) in from {
-        let namer = FsNamer::new(&fs.prefix, fs.root_dir.to_path_buf(), resolver.clone(), &control);
-        namers = namers.with(&fs.prefix, Arc::new(namer));
-    }
-    Arc::new(namers)
-}
-
 fn serve_router(
     from: &doc::HttpRouter,
     listeners: Vec<TcpListener>,
-    namers: &Arc<Namers>,
+    interpreter: Interpreter,
     metrics: &Metrics,
     workers: &Workers,
     control: &mut JoinSet<()>,
@@ -218,7 +212,7 @@ fn serve_router(
 ) -> Result<(), StartError> {
     let settings = translate::router(from, workers.clock().epoch());
     let factory = ClientFactory::new(&settings, metrics);
-    let (binder, task) = Binder::new(namers.clone(), from.dtab.clone(), factory, BinderSettings::default());
+    let (binder, task) = Binder::new(interpreter, from.dtab.clone(), factory, BinderSettings::default());
     control.spawn(vital(task));
     let label = from.label();
     if from.originator {
@@ -249,6 +243,7 @@ async fn serve_admin(
     document: &doc::Document,
     metrics: &Metrics,
     shutdown: &Arc<Notify>,
+    sources: &Arc<Sources>,
 ) -> Result<(SocketAddr, (AdminHandle, JoinHandle<()>)), StartError> {
     let address = document.admin.address();
     let asked = shutdown.clone();
@@ -256,6 +251,7 @@ async fn serve_admin(
     for doc::Telemeter::Prometheus(p) in &document.telemetry {
         routes = routes.prometheus(&p.path, metrics, &p.prefix);
     }
+    let routes = delegator::add(routes, sources);
     let server = admin::Admin::bind(address, routes).await.map_err(|error| StartError::Listen {
         what: "the admin server".to_owned(),
         address,

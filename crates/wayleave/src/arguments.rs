@@ -3,7 +3,9 @@
 //! Deployed Linkerd manifests pass flags in the style of TwitterServer, with one dash, before the file
 //! (dataplane.md §1.1). They are taken off before clap sees the rest, so that those manifests work unchanged.
 
-use clap::{Args, Parser, Subcommand};
+use crate::explain::Explain;
+use crate::lint::Lint;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use tracing::Level;
 
@@ -31,6 +33,21 @@ struct Cli {
 pub(crate) enum Command {
     /// Run a proxy on a Linkerd 1.x configuration file
     Proxy(Proxy),
+    /// Check configuration files without starting anything: exit code 0 when all of them would start, else 1
+    Check(Check),
+    /// Print the JSON Schema of configurations, for editors and other programs
+    Schema,
+    /// Print the configuration reference (docs/reference/linkerd.md)
+    #[command(hide = true)]
+    Reference {
+        /// Only the keys that do nothing (docs/keys-without-effect.md)
+        #[arg(long)]
+        keys_without_effect: bool,
+    },
+    /// Look dtabs over for entries that are never tried, loops, names nobody answers
+    Lint(Lint),
+    /// Tell where a name or a request would go, and why
+    Explain(Explain),
     /// Watch a mesh on this machine: sample services, a proxy, traffic, and commands to try
     Demo(Demo),
 }
@@ -46,6 +63,26 @@ pub(crate) struct Proxy {
     /// Only check the configuration (also `-validate`)
     #[arg(long)]
     pub(crate) validate: bool,
+}
+
+/// Arguments of `wayleave check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configurations: YAML or JSON files, `-` for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<OsString>,
+    /// For people, or a JSON list with an object for each fault: file, line, column, severity, reason, message, hint
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+/// Who reads the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
 }
 
 /// Arguments of `wayleave demo`.

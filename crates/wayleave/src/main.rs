@@ -1,7 +1,10 @@
 //! The `wayleave` command: argument parsing and wiring, nothing else.
 
 mod arguments;
+mod check;
 mod demo;
+mod explain;
+mod lint;
 mod log;
 mod run;
 
@@ -19,6 +22,21 @@ fn main() -> ExitCode {
         Command::Proxy(proxy) => {
             log::begin(arguments.log_level);
             run::proxy(&proxy)
+        }
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Schema => {
+            check::print(&proxy::document::schema());
+            ExitCode::SUCCESS
+        }
+        Command::Reference { keys_without_effect } => {
+            check::print(&if keys_without_effect {
+                proxy::document::keys_without_effect()
+            } else {
+                proxy::document::reference()
+            });
+            ExitCode::SUCCESS
         }
         // Its terminal is taken, so its log goes to a file.
         Command::Demo(demo) => demo::demo(&demo, arguments.log_level),

@@ -1,9 +1,7 @@
 //! Running a proxy in the foreground.
 
-use crate::arguments;
-use proxy::{Options, Proxy, document};
-use std::ffi::OsStr;
-use std::io::Read;
+use crate::{arguments, check};
+use proxy::{Options, Proxy};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,12 +10,15 @@ const CONTROL_THREADS: usize = 2;
 
 /// `wayleave proxy`: exit code 0 after an orderly end, 1 where the proxy could not start or the file is faulty.
 pub(crate) fn proxy(arguments: &arguments::Proxy) -> ExitCode {
-    let document = match read(&arguments.config) {
-        Ok(document) => document,
-        Err(text) => return fail(&text),
-    };
     if arguments.validate {
-        return ExitCode::SUCCESS;
+        return check::validate(&arguments.config);
+    }
+    let document = match check::load(&arguments.config) {
+        Ok(document) => document,
+        Err(refusal) => return fail(&refusal.to_string()),
+    };
+    if !document.warnings.is_empty() {
+        tracing::warn!("{}", document.warnings);
     }
     let options = Options { workers: arguments.workers.map(usize::from) };
     let runtime = match runtime() {
@@ -39,24 +40,6 @@ pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .thread_name("control")
         .enable_all()
         .build()
-}
-
-fn read(path: &OsStr) -> Result<document::Document, String> {
-    let name = path.to_string_lossy();
-    let mut bytes = Vec::new();
-    if path == "-" {
-        std::io::stdin().read_to_end(&mut bytes).map_err(|e| format!("cannot read standard input: {e}"))?;
-    } else {
-        if !std::path::Path::new(path).is_file() {
-            return Err(format!("config is not a file: {name}"));
-        }
-        bytes = std::fs::read(path).map_err(|e| format!("cannot read {name}: {e}"))?;
-    }
-    let document = document::load(&name, &bytes).map_err(|faults| faults.to_string())?;
-    if document.warnings.iter().next().is_some() {
-        tracing::warn!("{}", document.warnings);
-    }
-    Ok(document)
 }
 
 /// Runs until a signal or the admin server asks for the end; a second signal ends the process at once.

@@ -1,5 +1,7 @@
 //! Against a server of a few lines, on the loopback interface.
 
+mod real;
+
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -181,4 +183,65 @@ async fn unused_names_are_forgotten() {
         }
     };
     tokio::time::timeout(LINGER * 3, forgotten).await.expect("forgotten");
+}
+
+/// Names found together are looked up again one after another, and no more than a few at a time.
+#[tokio::test]
+async fn many_names_are_refreshed_without_a_burst() {
+    const NAMES: usize = 1_000;
+    let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let at = socket.local_addr().unwrap();
+    let (open, most, asked) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = (open, most.clone(), asked.clone());
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        loop {
+            let (len, from) = socket.recv_from(&mut query).await.unwrap();
+            let Some(answer) = answer(&query[..len], &Says::Addresses(vec![ip(1)], 0)) else { continue };
+            let (socket, (open, most, asked)) = (socket.clone(), counts.clone());
+            most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            asked.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                open.fetch_sub(1, Ordering::SeqCst);
+                socket.send_to(&answer, from).await.unwrap();
+            });
+        }
+    });
+    let settings = DnsSettings {
+        servers: vec![at],
+        min_ttl: Duration::from_millis(200),
+        timeout: Duration::from_secs(5),
+        ..DnsSettings::default()
+    };
+    let dns = Dns::new(Handle::current(), settings);
+    let names: Vec<String> = (0..NAMES).map(|i| format!("n{i}.example")).collect();
+    let known =
+        || names.iter().filter(|name| matches!(dns.resolve(name, &mut Untracked), State::Ok(_))).count();
+    let all = async {
+        while known() < NAMES {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("all names are found");
+    most.store(0, Ordering::SeqCst);
+    asked.store(0, Ordering::SeqCst);
+    let again = async {
+        while asked.load(Ordering::SeqCst) < 2 * NAMES {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), again).await.expect("all names are looked up again");
+    // Each look-up asks for both kinds of addresses.
+    assert!(most.load(Ordering::SeqCst) <= 2 * REFRESHES, "{most:?} questions at a time");
+}
+
+#[test]
+fn times_are_spread() {
+    let minute = Duration::from_secs(60);
+    let all: Vec<Duration> = (0..1000).map(|_| spread(minute)).collect();
+    assert!(all.iter().all(|&at| at > minute.mul_f64(0.899) && at <= minute));
+    let (first, last) = (all.iter().min().unwrap(), all.iter().max().unwrap());
+    assert!(*last - *first > Duration::from_secs(5), "{first:?} to {last:?}");
 }

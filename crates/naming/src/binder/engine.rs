@@ -13,9 +13,9 @@ use crate::binder::index::{Index, User};
 use crate::binder::leaves::Leaves;
 use crate::binder::{BinderSettings, Inbox, ReplicasFactory, Shared};
 use crate::binding::{Binding, Bound, Leaf};
+use crate::interpreter::Interpreter;
 use crate::live::{Hook, SourceId, State};
-use crate::namer::{BoundName, Namers};
-use crate::walk::bind_with;
+use crate::namer::BoundName;
 
 /// After this many evaluations the task lets others run even when the clock stands still, as it does in tests.
 const TURN: usize = 256;
@@ -45,7 +45,7 @@ struct Entry<R> {
 }
 
 pub(super) struct Engine<F: ReplicasFactory> {
-    namers: Arc<Namers>,
+    interpreter: Interpreter,
     base: Dtab,
     factory: F,
     settings: BinderSettings,
@@ -65,7 +65,7 @@ pub(super) struct Engine<F: ReplicasFactory> {
 
 impl<F: ReplicasFactory> Engine<F> {
     pub(super) fn new(
-        namers: Arc<Namers>,
+        interpreter: Interpreter,
         base: Dtab,
         factory: F,
         settings: BinderSettings,
@@ -73,7 +73,7 @@ impl<F: ReplicasFactory> Engine<F> {
     ) -> Engine<F> {
         let inbox: Arc<Inbox<F::Replicas>> = Arc::clone(&shared.inbox);
         Engine {
-            namers,
+            interpreter,
             base,
             factory,
             settings,
@@ -230,7 +230,7 @@ impl<F: ReplicasFactory> Engine<F> {
 
     fn evaluate(&mut self, leaf: u64) {
         self.shared.counters.address_runs.fetch_add(1, Ordering::Relaxed);
-        for binding in self.leaves.evaluate(leaf, &self.namers, &mut self.index) {
+        for binding in self.leaves.evaluate(leaf, &self.interpreter, &mut self.index) {
             self.advance(binding);
         }
     }
@@ -239,9 +239,9 @@ impl<F: ReplicasFactory> Engine<F> {
         let Some(entry) = self.bindings.get_mut(&serial) else { return };
         entry.queued = false;
         self.shared.counters.bind_runs.fetch_add(1, Ordering::Relaxed);
-        let (base, namers, local, path) = (&self.base, &self.namers, &entry.local, &entry.path);
+        let (base, interpreter, local, path) = (&self.base, &self.interpreter, &entry.local, &entry.path);
         let walked = self.index.track(User::Binding(serial), &mut entry.sources, |reader| {
-            bind_with(base, local, path, namers, reader)
+            interpreter.bind(base, local, path, reader)
         });
         match walked {
             State::Pending => {}

@@ -8,8 +8,8 @@ use names::Path;
 use crate::addr::Addr;
 use crate::binder::index::{Index, User};
 use crate::binder::{Replicas, ReplicasFactory};
+use crate::interpreter::Interpreter;
 use crate::live::SourceId;
-use crate::namer::Namers;
 
 /// One replica set.
 struct Entry<R> {
@@ -74,10 +74,11 @@ impl<R: Replicas> Leaves<R> {
     }
 
     /// Evaluates the addresses of an entry and tells it when they are news. Gives the bindings that waited for them.
-    pub(super) fn evaluate(&mut self, serial: u64, namers: &Namers, index: &mut Index) -> Vec<u64> {
+    pub(super) fn evaluate(&mut self, serial: u64, interpreter: &Interpreter, index: &mut Index) -> Vec<u64> {
         let Some(entry) = self.entries.get_mut(&serial) else { return Vec::new() };
         let id = &entry.id;
-        let addr = index.track(User::Leaf(serial), &mut entry.sources, |reader| namers.addresses(id, reader));
+        let addr =
+            index.track(User::Leaf(serial), &mut entry.sources, |reader| interpreter.addresses(id, reader));
         let news = match &addr {
             Addr::Pending => false,
             // The last good set outlives a failure of discovery.

@@ -10,7 +10,7 @@ use names::NameTree;
 use super::*;
 use crate::binding::{Bound, BoundTree};
 use crate::live::{LINGER, Publisher, State};
-use crate::namer::{BoundName, Named, Namer, NoHosts, Reader};
+use crate::namer::{BoundName, Named, Namer, Namers, NoHosts, Reader};
 use crate::{Address, configured_prefix};
 
 /// Publishers by name, opened when first read and closed when idle, as a real namer does it.

@@ -8,10 +8,10 @@ config! {
     pub struct RetryBudget {
         /// Retries per second allowed on top of the share.
         min_retries_per_sec "minRetriesPerSec": u32 = "10", example "5";
-        /// The share of requests that may be retried: 0.2 is one in five. At most 1000.
-        percent_can_retry "percentCanRetry": f64 = "0.2", check share, example "0.5";
-        /// For how many seconds a request counts towards the budget, 1 to 60.
-        ttl_secs "ttlSecs": u32 = "10", check ttl, example "15";
+        /// The share of requests that may be retried: 0.2 is one in five.
+        percent_can_retry "percentCanRetry": f64 = "0.2", from 0 to 1000, check share, example "0.5";
+        /// For how many seconds a request counts towards the budget.
+        ttl_secs "ttlSecs": u32 = "10", from 1 to 60, check ttl, example "15";
     }
 }
 
@@ -49,10 +49,10 @@ config! {
 config! {
     /// Growing random pauses: the first is `minMs`, the next ones lie between the last and three times it, up to `maxMs`.
     pub struct JitteredBackoff {
-        /// The shortest pause, in milliseconds, 1 or more. Required.
-        min_ms "minMs": u32 = "0", example "10";
-        /// The longest pause, in milliseconds, not below `minMs`. Required.
-        max_ms "maxMs": u32 = "0", example "10000";
+        /// The shortest pause, in milliseconds.
+        min_ms "minMs": u32 = "0", from 1, example "10";
+        /// The longest pause, in milliseconds, not below `minMs`.
+        max_ms "maxMs": u32 = "0", from 1, example "10000";
     }
     rule bounds;
 }

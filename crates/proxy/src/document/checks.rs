@@ -14,9 +14,22 @@ const ADMIN_PORT: u16 = 9990;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// The fault of a document that is a Kubernetes manifest: the commonest wrong file, and worth one fault, not one a key.
+pub(super) fn manifest(root: &Node) -> Option<Fault> {
+    let kind = root.get("kind").filter(|_| root.get("apiVersion").is_some())?;
+    let named = kind.text().unwrap_or("manifest");
+    let message = format!("this is a Kubernetes manifest ({named}), not a configuration");
+    let expected = "the configuration itself, which mostly is a text under `data`, in a file of its own";
+    Some(Fault::new(kind.span, message).expected(expected)).filter(|_| root.get("routers").is_none())
+}
+
 /// Records the faults of the document as a whole.
 pub(super) fn check(root: &Node, cx: &mut Context) {
     let Some(routers) = root.get("routers") else {
+        // `router:` is one slip, not two; it is reported as an unknown key.
+        if root.get("router").is_some() {
+            return;
+        }
         return no_routers(Span { end: root.span.start, ..root.span }, cx);
     };
     // Anything but a list is a fault of its own, already recorded.

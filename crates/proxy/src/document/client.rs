@@ -2,6 +2,7 @@
 
 use super::budget::{Backoff, RetryBudget};
 use super::service::NoKeys;
+use super::socket::SocketOptions;
 use super::{millis, positive};
 use config::{config, kinds};
 use std::time::Duration;
@@ -18,11 +19,19 @@ config! {
         requeue_budget "requeueBudget": RetryBudget = "{}", example "{percentCanRetry: 0.5}";
         /// How long one attempt may take, in milliseconds; 0 or less is no limit.
         request_attempt_timeout_ms "requestAttemptTimeoutMs": i32, example "100";
+        /// Options of connections.
+        socket_options "socketOptions": SocketOptions = "{}", example "{noDelay: true}";
     }
     later {
-        "tls", "hostConnectionPool", "failFast", "clientSession", "socketOptions", "forwardClientCert",
-        "requestAuthorizers",
+        "tls", "hostConnectionPool", "clientSession", "requestAuthorizers", "loggers",
     }
+    only {
+        /// Whether one failed connect takes an endpoint out at once.
+        "failFast": bool = "false";
+        /// Whether callers' certificates are told to back ends.
+        "forwardClientCert": bool = "false";
+    }
+    former { "engine" until "1.3.0" => "there is one engine" }
 }
 
 impl ClientSettings {
@@ -45,26 +54,33 @@ config! {
     /// Two replicas at random; the one with fewer outstanding requests is taken.
     pub struct P2c {
         /// How often to pick again when the pick is not available.
-        max_effort "maxEffort": u32 = "5", check positive, example "10";
+        max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
     }
-    later { "enableProbation" }
+    only {
+        /// Whether an endpoint that discovery took away stays while it is healthy.
+        "enableProbation": bool = "false";
+    }
 }
 
 config! {
     /// Two replicas at random; the one with the smaller product of peak-sensitive latency average and load is taken.
     pub struct Ewma {
         /// How often to pick again when the pick is not available.
-        max_effort "maxEffort": u32 = "5", check positive, example "10";
+        max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
         /// Over how many milliseconds the latency average forgets.
-        decay_time_ms "decayTimeMs": u32 = "10000", check positive, example "5000";
+        decay_time_ms "decayTimeMs": u32 = "10000", from 1, check positive, example "5000";
     }
-    later { "enableProbation" }
+    only {
+        /// Whether an endpoint that discovery took away stays while it is healthy.
+        "enableProbation": bool = "false";
+    }
 }
 
 kinds! {
     /// When a failing replica is left alone for a while.
     pub enum FailureAccrual: "failure accrual", key "kind" {
         "io.l5d.consecutiveFailures" => ConsecutiveFailures(ConsecutiveFailures),
+        /// Never.
         "none" => None(NoKeys),
     }
     later { "io.l5d.successRate", "io.l5d.successRateWindowed" }

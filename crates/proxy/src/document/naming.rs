@@ -1,7 +1,10 @@
 //! How requests get names and how names are bound: identifiers, interpreters, namers (routing.md §2, §3, §6).
 
-use config::{Directory, config, kinds};
-use names::Path;
+use super::positive;
+use config::{Context, Directory, Fault, Places, config, kinds};
+use names::{Path, PathPattern};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 kinds! {
     /// How a request gets its name.
@@ -26,9 +29,10 @@ kinds! {
     /// Who binds the names of a router.
     pub enum Interpreter: "interpreter", key "kind", default "default" {
         "default" => Default(DefaultInterpreter),
+        "io.l5d.fs" => Fs(FsInterpreter),
     }
     later {
-        "io.l5d.namerd", "io.l5d.namerd.http", "io.l5d.mesh", "io.l5d.fs", "io.l5d.k8s.configMap",
+        "io.l5d.namerd", "io.l5d.namerd.http", "io.l5d.mesh", "io.l5d.k8s.configMap",
         "io.l5d.consul.interpreter", "io.l5d.k8s.istio",
     }
 }
@@ -36,20 +40,65 @@ kinds! {
 config! {
     /// The router's own dtab and the namers of this document.
     pub struct DefaultInterpreter {
+        /// What changes bound names on their way to the router, the first one first.
+        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
         /// Accepted without effect: this interpreter is not experimental.
         experimental "experimental": bool = "false", example "true";
     }
-    later { "transformers" }
+}
+
+config! {
+    /// A dtab in a file, watched for changes, before that of the router; and the namers of this document.
+    pub struct FsInterpreter {
+        /// The file. While it is missing or holds no dtab, names that are bound stay bound and others are not.
+        dtab_file "dtabFile": String, example "/etc/linkerd/web.dtab";
+        /// What changes bound names on their way to the router, the first one first.
+        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
+        /// Accepted without effect: this interpreter is not experimental.
+        experimental "experimental": bool = "false", example "true";
+    }
+}
+
+impl Interpreter {
+    /// What changes bound names on their way to the router.
+    pub fn transformers(&self) -> &[Transformer] {
+        match self {
+            Interpreter::Default(interpreter) => &interpreter.transformers,
+            Interpreter::Fs(interpreter) => &interpreter.transformers,
+        }
+    }
 }
 
 kinds! {
     /// A source of replica sets, answering names that begin with `/#` and its prefix.
     pub enum Namer: "namer", key "kind" {
         "io.l5d.fs" => Fs(FsNamer),
+        "io.l5d.rewrite" => Rewrite(RewriteNamer),
+        "io.l5d.dnssrv" => DnsSrv(DnsSrvNamer),
     }
     later {
-        "io.l5d.rewrite", "io.l5d.serversets", "io.l5d.consul", "io.l5d.k8s", "io.l5d.k8s.ns", "io.l5d.k8s.external",
-        "io.l5d.k8s.istio", "io.l5d.marathon", "io.l5d.dnssrv", "io.l5d.rancher", "io.l5d.zkLeader", "io.l5d.curator",
+        "io.l5d.serversets", "io.l5d.consul", "io.l5d.k8s", "io.l5d.k8s.ns", "io.l5d.k8s.external",
+        "io.l5d.k8s.istio", "io.l5d.marathon", "io.l5d.rancher", "io.l5d.zkLeader", "io.l5d.curator",
+    }
+}
+
+impl Namer {
+    /// What its names begin with after `/#`.
+    pub fn prefix(&self) -> &Path {
+        match self {
+            Namer::Fs(namer) => &namer.prefix,
+            Namer::Rewrite(namer) => &namer.prefix,
+            Namer::DnsSrv(namer) => &namer.prefix,
+        }
+    }
+
+    /// What changes the names it binds.
+    pub fn transformers(&self) -> &[Transformer] {
+        match self {
+            Namer::Fs(namer) => &namer.transformers,
+            Namer::Rewrite(namer) => &namer.transformers,
+            Namer::DnsSrv(namer) => &namer.transformers,
+        }
     }
 }
 
@@ -60,8 +109,165 @@ config! {
         root_dir "rootDir": Directory, example "/disco";
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.fs", example "/files";
+        /// What changes the names it binds, the first one first.
+        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
         /// Accepted without effect: this namer is not experimental.
         experimental "experimental": bool = "false", example "true";
     }
-    later { "transformers" }
+}
+
+config! {
+    /// Names that match a pattern become other names, which are bound again.
+    pub struct RewriteNamer {
+        /// What its names begin with after `/#`.
+        prefix "prefix": Path, example "/http";
+        /// What the rest of a name begins with: elements, `*` for any one, `{var}` for a part to keep.
+        pattern "pattern": PathPattern, example "'/{service}/api'";
+        /// The name instead, in which each `{var}` stands for what it was; the rest of the old name is dropped.
+        name "name": String, example "'/srv/{service}'";
+        /// What changes the names it binds: none, because names that are bound again are not changed.
+        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
+        /// Accepted without effect: this namer is not experimental.
+        experimental "experimental": bool = "false", example "true";
+    }
+    rule rewrite_name;
+}
+
+/// The name has to be a path wherever captures stand in it.
+fn rewrite_name(namer: &RewriteNamer, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    if namer.name.starts_with('/') {
+        return Some(());
+    }
+    let message = format!("{} is no path", namer.name);
+    cx.fault(Fault::new(places.of("name"), message).expected("a path, for example `/srv/{service}`"));
+    None
+}
+
+config! {
+    /// SRV records as discovery: each record is an address.
+    pub struct DnsSrvNamer {
+        /// Every how many seconds a name in use is looked up.
+        refresh_interval_seconds "refreshIntervalSeconds": u32 = "5", check positive, example "1";
+        /// The DNS servers to ask, each an IP with or without a port; none: those of the system.
+        dns_hosts "dnsHosts": Vec<String> = "[]", example "[10.0.0.2, '10.0.0.3:5353']";
+        /// What its names begin with after `/#`.
+        prefix "prefix": Path = "/io.l5d.dnssrv", example "/srv";
+        /// What changes the names it binds, the first one first.
+        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
+        /// Has to be `true`: this namer is experimental.
+        experimental "experimental": bool = "false", example "true";
+    }
+    rule dns_srv;
+}
+
+impl DnsSrvNamer {
+    /// Every how long a name in use is looked up.
+    pub fn refresh(&self) -> Duration {
+        Duration::from_secs(self.refresh_interval_seconds.into())
+    }
+
+    /// The DNS servers to ask.
+    pub fn servers(&self) -> Vec<SocketAddr> {
+        self.dns_hosts.iter().filter_map(|host| server(host)).collect()
+    }
+}
+
+/// The port DNS servers listen on.
+const DNS_PORT: u16 = 53;
+
+fn server(host: &str) -> Option<SocketAddr> {
+    let alone = || host.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT));
+    host.parse().ok().or_else(alone)
+}
+
+fn dns_srv(namer: &DnsSrvNamer, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    if let Some(host) = namer.dns_hosts.iter().find(|host| server(host).is_none()) {
+        let message = format!("{host} is neither an IP nor an IP and a port");
+        cx.fault(
+            Fault::new(places.of("dnsHosts"), message).expected("for example `10.0.0.2` or `10.0.0.2:53`"),
+        );
+        return None;
+    }
+    if namer.experimental {
+        return Some(());
+    }
+    let message = format!(
+        "The /#{} namer is experimental and must be explicitly enabled by setting the `experimental' parameter to \
+         `true'.",
+        namer.prefix
+    );
+    cx.fault(Fault::new(places.of("experimental"), message).expected("`experimental: true`"));
+    None
+}
+
+kinds! {
+    /// Something that changes names between binding and routing.
+    pub enum Transformer: "transformer", key "kind" {
+        "io.l5d.port" => Port(PortTransformer),
+        "io.l5d.localhost" => Localhost(LocalhostTransformer),
+        "io.l5d.specificHost" => SpecificHost(SpecificHostTransformer),
+        "io.l5d.k8s.localnode" => LocalNode(LocalNodeTransformer),
+        "io.l5d.replace" => Replace(ReplaceTransformer),
+        "io.l5d.const" => Const(ConstTransformer),
+    }
+    later { "io.l5d.k8s.daemonset" }
+}
+
+config! {
+    /// Every address gets this port.
+    pub struct PortTransformer {
+        /// The port.
+        port "port": u16, example "4140";
+        /// What the ids of changed names begin with after `/%`; `/io.l5d.port` and the port when absent.
+        prefix "prefix": Option<Path>, example "/port";
+    }
+}
+
+config! {
+    /// Only addresses of this host remain.
+    pub struct LocalhostTransformer {
+        /// What the ids of changed names begin with after `/%`.
+        prefix "prefix": Path = "/io.l5d.localhost", example "/here";
+    }
+}
+
+config! {
+    /// Only addresses of one host remain.
+    pub struct SpecificHostTransformer {
+        /// The host's IP.
+        host "host": IpAddr, example "10.0.0.1";
+        /// What the ids of changed names begin with after `/%`.
+        prefix "prefix": Path = "/io.l5d.specificHost", example "/there";
+    }
+}
+
+config! {
+    /// Only addresses on the Kubernetes node of this process remain.
+    pub struct LocalNodeTransformer {
+        /// Whether pods share the network of their node, so that the node's name in `NODE_NAME` decides; otherwise the
+        /// first three bytes of the address in `POD_IP` do.
+        host_network "hostNetwork": bool = "false", example "true";
+        /// What the ids of changed names begin with after `/%`; the variable's value follows.
+        prefix "prefix": Path = "/io.l5d.k8s.localnode", example "/node";
+    }
+}
+
+config! {
+    /// Whatever is found becomes something else.
+    pub struct ReplaceTransformer {
+        /// The name instead, bound without a dtab.
+        path "path": Path, example "/$/inet/127.1/4140";
+        /// What the ids of changed names begin with after `/%`; the path follows.
+        prefix "prefix": Path = "/io.l5d.replace", example "/instead";
+    }
+}
+
+config! {
+    /// Whatever is found, or nothing, becomes something else.
+    pub struct ConstTransformer {
+        /// The name instead, bound without a dtab.
+        path "path": Path, example "/$/inet/127.1/4140";
+        /// What the ids of changed names begin with after `/%`; the path follows.
+        prefix "prefix": Path = "/io.l5d.const", example "/always";
+    }
 }

@@ -4,6 +4,7 @@ use super::client::ClientSettings;
 use super::naming::{Identifier, Interpreter};
 use super::positive;
 use super::service::ServiceSettings;
+use super::socket::SocketOptions;
 use config::{Context, Fault, OneOrMore, Places, Scopes, Spanned, config, kinds};
 use names::{Dtab, Path};
 use std::net::{IpAddr, SocketAddr};
@@ -31,14 +32,14 @@ config! {
     pub struct HttpRouter {
         /// The router's name in metrics and messages; the protocol's name when absent. Unique in a document.
         label "label": Option<Spanned<String>>, example "outgoing";
-        /// Where requests come in; at least one.
-        servers "servers": Vec<HttpServer> = "[]", example "[{port: 4140}]";
+        /// Where requests come in.
+        servers "servers": Vec<HttpServer> = "[]", from 1, example "[{port: 4140}]";
         /// How names are rewritten until they are bound.
         dtab "dtab": Dtab = "''", example "/svc => /#/io.l5d.fs;";
         /// What every name begins with.
         dst_prefix "dstPrefix": Path = "/svc", example "/http";
         /// Who binds names.
-        interpreter "interpreter": Interpreter = "{kind: default}", example "{kind: default}";
+        interpreter "interpreter": Interpreter = "{kind: default}", example "{kind: io.l5d.fs, dtabFile: /etc/dtab}";
         /// How long a request waits for its name to be bound the first time, in milliseconds.
         binding_timeout_ms "bindingTimeoutMs": u32 = "10000", example "5000";
         /// How many names and replica sets are kept, and for how long.
@@ -53,20 +54,29 @@ config! {
             example "{kind: io.l5d.static, configs: [{prefix: /#/io.l5d.fs/web, requestAttemptTimeoutMs: 100}]}";
         /// Exports the gauge `originator`; no effect on traffic.
         originator "originator": bool = "false", example "true";
-        /// Accepted on every router; nothing that is built needs it.
+        /// Accepted without effect: nothing that is built needs it.
         experimental "experimental": bool = "false", example "true";
         /// The limit of all headers of a message, in KB of 1024 bytes.
-        max_headers_kb "maxHeadersKB": u32 = "8", check positive, example "16";
+        max_headers_kb "maxHeadersKB": u32 = "8", from 1, check positive, example "16";
         /// The limit of the first line of a message, in KB.
-        max_initial_line_kb "maxInitialLineKB": u32 = "4", check positive, example "16";
+        max_initial_line_kb "maxInitialLineKB": u32 = "4", from 1, check positive, example "16";
         /// The limit of the text of a generated error answer, in KB.
-        max_err_response_kb "maxErrResponseKB": u32 = "5120", check positive, example "100";
+        max_err_response_kb "maxErrResponseKB": u32 = "5120", from 1, check positive, example "100";
         /// Bodies longer than this, in KB, are passed on as they come and cannot be sent twice.
         stream_after_content_length_kb "streamAfterContentLengthKB": u32 = "5", example "10";
     }
     later {
         "announcers", "tracePropagator", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend",
-        "httpAccessLogRotateCount", "streamingEnabled", "compressionLevel",
+        "httpAccessLogRotateCount", "compressionLevel", "requestAuthorizers",
+    }
+    only {
+        /// Whether bodies may be passed on as they come; without it all are held whole.
+        "streamingEnabled": bool = "true";
+    }
+    former {
+        "maxChunkKB" until "1.6.0" => "chunks are passed on as they come",
+        "maxRequestKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
+        "maxResponseKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
     }
     rule one_identifier;
 }
@@ -99,13 +109,22 @@ config! {
         port "port": Spanned<u16> = "4140", example "8080";
         /// The address to listen on; `0.0.0.0` is all of IPv4.
         ip "ip": IpAddr = "127.0.0.1", example "0.0.0.0";
-        /// Accepted without effect, as in Linkerd: a server is called by its address.
+        /// Accepted without effect: as in Linkerd, a server is called by its address.
         label "label": Option<String>, example "front";
+        /// Options of the listening socket and of its connections.
+        socket_options "socketOptions": SocketOptions = "{}", example "{backlog: 128}";
     }
     later {
-        "socketOptions", "tls", "announce", "clearContext", "maxConcurrentRequests", "timeoutMs", "serverSession",
-        "addForwardedHeader", "timestampHeader", "maxCallDepth",
+        "tls", "maxConcurrentRequests", "timeoutMs", "serverSession", "addForwardedHeader",
+        "timestampHeader", "maxCallDepth",
     }
+    only {
+        /// Whether Linkerd's own headers of callers are removed.
+        "clearContext": bool = "false";
+        /// Under which names the server is announced.
+        "announce": Vec<Path> = "[]";
+    }
+    former { "engine" until "1.3.0" => "there is one engine" }
 }
 
 impl HttpServer {
@@ -119,15 +138,15 @@ config! {
     /// How many names and replica sets a router keeps; those without use longest make room for new ones.
     pub struct BindingCache {
         /// Names as callers say them.
-        paths "paths": u32 = "1000", check positive, example "100";
-        /// Trees of bound names.
-        trees "trees": u32 = "1000", check positive, example "100";
-        /// Bound names with what remains of the path.
-        bounds "bounds": u32 = "1000", check positive, example "100";
-        /// Replica sets.
-        clients "clients": u32 = "1000", check positive, example "100";
+        paths "paths": u32 = "1000", from 1, check positive, example "100";
+        /// Accepted without effect: trees belong to the name that asked for them and go with it.
+        trees "trees": u32 = "1000", from 1, check positive, example "100";
+        /// Accepted without effect: bound names belong to the name that asked for them and go with it.
+        bounds "bounds": u32 = "1000", from 1, check positive, example "100";
+        /// Accepted without effect: a replica set stays while a name leads to it, so that its connections do.
+        clients "clients": u32 = "1000", from 1, check positive, example "100";
         /// After how many seconds without use an entry is dropped.
-        idle_ttl_secs "idleTtlSecs": u32 = "600", check positive, example "60";
+        idle_ttl_secs "idleTtlSecs": u32 = "600", from 1, check positive, example "60";
     }
 }
 

@@ -43,10 +43,15 @@ config! {
 kinds! {
     /// Decides from method and answer whether a request failed and may be retried.
     pub enum Classifier: "response classifier", key "kind" {
+        /// Answers of 500 and more are failures; none is retried.
         "io.l5d.http.nonRetryable5XX" => NonRetryable5xx(NoKeys),
+        /// Answers of 500 and more are failures; those to GET, HEAD, OPTIONS and TRACE are retried.
         "io.l5d.http.retryableRead5XX" => RetryableRead5xx(NoKeys),
+        /// Answers of 500 and more are failures; those to reads, PUT and DELETE are retried.
         "io.l5d.http.retryableIdempotent5XX" => RetryableIdempotent5xx(NoKeys),
+        /// Answers of 500 and more are failures, and all are retried.
         "io.l5d.http.retryableAll5XX" => RetryableAll5xx(NoKeys),
+        /// Every answer is a success.
         "io.l5d.http.allSuccessful" => AllSuccessful(NoKeys),
     }
 }

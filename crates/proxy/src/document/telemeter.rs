@@ -1,5 +1,6 @@
 //! `telemetry`, `admin` and `usage`: what the process tells about itself (dataplane.md §1.5, §1.6; observability.md §1).
 
+use super::socket::SocketOptions;
 use config::{config, kinds};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -36,8 +37,12 @@ config! {
         port "port": u16 = "9990", example "9991";
         /// How long shutting down may take, in milliseconds.
         shutdown_grace_ms "shutdownGraceMs": u32 = "10000", example "5000";
+        /// Accepted without effect: the admin server runs on the threads of discovery, which sleep nearly always.
+        worker_threads "workerThreads": u32 = "2", example "4";
+        /// Options of the listening socket and of its connections.
+        socket_options "socketOptions": SocketOptions = "{}", example "{backlog: 128}";
     }
-    later { "httpIdentifierPort", "tls", "socketOptions", "workerThreads", "security" }
+    later { "httpIdentifierPort", "tls", "security" }
 }
 
 impl Admin {
@@ -55,9 +60,9 @@ impl Admin {
 config! {
     /// Linkerd's usage reports. Wayleave accepts the keys and never reports to anybody.
     pub struct Usage {
-        /// Who would be reporting.
+        /// Accepted without effect: nothing is ever reported.
         org_id "orgId": Option<String>, example "my-org";
-        /// Whether Linkerd would report.
+        /// Accepted without effect: nothing is ever reported.
         enabled "enabled": bool = "true", example "false";
     }
 }

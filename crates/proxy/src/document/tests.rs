@@ -2,8 +2,11 @@
 
 mod conformance;
 mod declarations;
+mod describe;
 mod golden;
+mod mutations;
 mod reference;
+mod schema;
 mod values;
 
 use super::{Document, load_with};

@@ -83,7 +83,7 @@ mod tests {
         let document = document::load("linkerd.yaml", text.as_bytes()).unwrap();
         assert!(document.warnings.is_empty(), "{}", document.warnings);
         assert_eq!(document.admin.port, 3);
-        let document::Namer::Fs(fs) = &document.namers[0];
+        let document::Namer::Fs(fs) = &document.namers[0] else { panic!("another namer") };
         assert_eq!(fs.root_dir.to_path_buf(), folder.path());
         let routers: Vec<_> = document.routers.iter().map(|r| (r.label(), port(r))).collect();
         assert_eq!(routers, [("outgoing", 1), ("incoming", 2)]);

@@ -26,6 +26,12 @@ macro_rules! golden {
 golden!(twelve_faults_are_twelve, "twelve", 12);
 golden!(not_built_yet, "not-built", 8);
 golden!(a_syntax_error, "syntax", 1);
+golden!(keys_in_the_wrong_place, "misplaced", 4);
+golden!(a_kubernetes_manifest, "manifest", 1);
+golden!(a_tab, "tab", 1);
+golden!(a_colon_in_a_text, "colon", 1);
+golden!(an_open_quote, "quote", 1);
+golden!(a_text_not_indented, "block", 1);
 golden!(faults_inside_dtabs, "dtabs", 4);
 golden!(warnings_of_a_document_that_works, "warnings", 0);
 

@@ -61,30 +61,41 @@ fn embedded(node: &Node, found: &mut Vec<String>) {
     }
 }
 
-#[test]
-fn reference_configurations_load_or_are_not_built_yet() {
+/// All configurations of the reference files, each with the name of its file; none when the files are not there.
+pub(super) fn reference_configurations() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     for folder in ["reference/linkerd", "reference/linkerd-examples"] {
         yaml_files(&Path::new(SHARED).join(folder), &mut files);
     }
     if files.is_empty() {
         eprintln!("SKIPPED: no reference files under {SHARED}/reference, nothing was checked");
+    }
+    files.retain(|file| !NOT_LINKERD.iter().any(|name| file.ends_with(name)));
+    let mut found = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a file that was just listed");
+        found.extend(configurations(&text).into_iter().map(|configuration| (file.clone(), configuration)));
+    }
+    found
+}
+
+#[test]
+fn reference_configurations_load_or_are_not_built_yet() {
+    let found = reference_configurations();
+    if found.is_empty() {
         return;
     }
-    let (mut count, mut loaded, mut faulty) = (0, Vec::new(), Vec::new());
-    for file in files.iter().filter(|file| !NOT_LINKERD.iter().any(|name| file.ends_with(name))) {
-        let text = std::fs::read_to_string(file).expect("a file that was just listed");
-        for configuration in configurations(&text) {
-            count += 1;
-            match anywhere(&configuration) {
-                Ok(_) => loaded.push(file.display().to_string()),
-                Err(faults) => faulty
-                    .extend(wrong(&faults).into_iter().map(|fault| format!("{}:{fault}", file.display()))),
+    let (mut loaded, mut faulty) = (Vec::new(), Vec::new());
+    for (file, configuration) in &found {
+        match anywhere(configuration) {
+            Ok(_) => loaded.push(file.display().to_string()),
+            Err(faults) => {
+                faulty.extend(wrong(&faults).into_iter().map(|fault| format!("{}:{fault}", file.display())));
             }
         }
     }
     assert_eq!(faulty, Vec::<String>::new());
-    assert!(count >= 70, "only {count} configurations found");
+    assert!(found.len() >= 70, "only {} configurations found", found.len());
     for name in LOADS {
         assert!(loaded.iter().any(|file| file.ends_with(name)), "{name} does not load");
     }

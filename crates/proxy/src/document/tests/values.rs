@@ -193,8 +193,8 @@ fn validation_errors() {
     check("routers: []\n", &[&format!("1: {none}")]);
     check("usage: {}\n", &[&format!("1: {none}")]);
     check("usage: {}\nrouters: ~\n", &[&format!("1: {none}")]);
-    check("routers: http\n", &["1: `http` does not fit here"]);
-    check("routers: {protocol: http}\n", &["1: an object does not fit here"]);
+    check("routers: http\n", &["1: `http` does not fit key `routers`"]);
+    check("routers: {protocol: http}\n", &["1: an object does not fit key `routers`"]);
     check("routers:\n- {servers: [{}]}\n", &["2: key `protocol` is missing"]);
     check("routers:\n- {protocol: htpp, servers: [{}]}\n", &["2: unknown protocol `htpp`"]);
     check("routers:\n- protocol: http\n", &["2: router 'http' has no servers"]);
@@ -264,7 +264,7 @@ fn a_fault_behind_an_anchor_is_one_fault() {
     let text = "routers:\n- protocol: http\n  label: a\n  service: &s {totalTimeoutMs: x}\n  servers: [{port: 1}]\n\
                 - protocol: http\n  label: b\n  service: *s\n  servers: [{port: 2}]\n";
     let faults = anywhere(text).expect_err("x is no number");
-    assert_eq!(wrong(&faults), ["4: `x` does not fit here"]);
+    assert_eq!(wrong(&faults), ["4: `x` does not fit key `totalTimeoutMs`"]);
 }
 
 #[test]
@@ -300,4 +300,91 @@ fn torn_documents_do_no_harm() {
             text.lines().enumerate().filter(|(at, _)| *at != skipped).map(|(_, line)| line).collect();
         check(&lines.join("\n"));
     }
+}
+
+/// dataplane.md §1.7.
+#[test]
+fn keys_of_older_linkerds_are_ignored_with_a_warning() {
+    let text = "routers:\n- protocol: http\n  maxChunkKB: 8\n  maxRequestKB: 5120\n  maxResponseKB: 5120\n  client: {engine: {kind: netty4}}\n\
+                \x20 servers: [{port: 4140, engine: {kind: netty3}}]\n";
+    let document = anywhere(text).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(
+        wrong(&document.warnings),
+        [
+            "3: key `maxChunkKB` ended with Linkerd 1.6.0 and is ignored: chunks are passed on as they come",
+            "4: key `maxRequestKB` ended with Linkerd 1.7.0 and is ignored: bodies are not held whole, so they need no limit",
+            "5: key `maxResponseKB` ended with Linkerd 1.7.0 and is ignored: bodies are not held whole, so they need no limit",
+            "6: key `engine` ended with Linkerd 1.3.0 and is ignored: there is one engine",
+            "7: key `engine` ended with Linkerd 1.3.0 and is ignored: there is one engine",
+        ]
+    );
+}
+
+/// dataplane.md §3.3, for servers, clients and the admin server alike.
+#[test]
+fn socket_options_without_effect_are_taken_and_others_refused() {
+    let check = |options: &str, expected: &[&str]| {
+        let text = format!(
+            "admin: {{socketOptions: {options}}}\nrouters:\n- protocol: http\n  client: {{socketOptions: {options}}}\n\
+             \x20 servers: [{{socketOptions: {options}}}]\n"
+        );
+        let found: Vec<String> = match anywhere(&text) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
+        };
+        let thrice: Vec<&str> = [expected; 3].concat();
+        assert_eq!(found, thrice, "{text}");
+    };
+    check("{}", &[]);
+    check("{noDelay: false, reuseAddr: true, backlog: 128, reusePort: false, keepAlive: off}", &[]);
+    check("{backlog: -1}", &["-1 is out of range"]);
+    check("{foo: 1}", &["unknown key `foo`"]);
+    check("{readTimeoutMs: 1}", &["key `readTimeoutMs` is known to Linkerd but not built yet in Wayleave"]);
+    check(
+        "{reusePort: true}",
+        &[
+            "key `reusePort` with another value than `false` is known to Linkerd but not built yet in Wayleave",
+        ],
+    );
+}
+
+/// A key of which only the default is built may be written with its default, whatever its spelling.
+#[test]
+fn defaults_may_be_written() {
+    let check = |key: &str, value: &str, expected: &[&str]| {
+        let client = router(&format!("  client: {{{key}: {value}}}\n"));
+        let server = format!("routers:\n- protocol: http\n  x: 1\n  servers: [{{{key}: {value}}}]\n")
+            .replace("  x: 1\n", "");
+        let text = if matches!(key, "clearContext" | "announce") {
+            server
+        } else if key == "streamingEnabled" {
+            router(&format!("  {key}: {value}\n"))
+        } else {
+            client
+        };
+        let found: Vec<String> = match anywhere(&text) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
+        };
+        assert_eq!(found, expected, "{text}");
+    };
+    let other = |key: &str, default: &str| {
+        format!(
+            "key `{key}` with another value than `{default}` is known to Linkerd but not built yet in Wayleave"
+        )
+    };
+    check("failFast", "false", &[]);
+    check("failFast", "Off", &[]);
+    check("failFast", "~", &[]);
+    check("failFast", "true", &[&other("failFast", "false")]);
+    check("failFast", "maybe", &["`maybe` does not fit key `failFast`"]);
+    check("failFst", "true", &["unknown key `failFst`"]);
+    check("forwardClientCert", "no", &[]);
+    check("clearContext", "no", &[]);
+    check("clearContext", "yes", &[&other("clearContext", "false")]);
+    check("announce", "[]", &[]);
+    check("announce", "[/#/io.l5d.serversets/x]", &[&other("announce", "[]")]);
+    check("streamingEnabled", "true", &[]);
+    check("streamingEnabled", "false", &[&other("streamingEnabled", "true")]);
+    check("loadBalancer", "{kind: p2c, enableProbation: false}", &[]);
 }

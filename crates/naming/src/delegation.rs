@@ -1,0 +1,238 @@
+//! Delegation: how a path is bound, with everything that was tried on the way (routing.md §8).
+//!
+//! A second walk over what [`crate::bind()`] walks, which stops nowhere: every alternative and branch is visited, and
+//! failures are nodes. [`Delegation::bound`] reads from the recorded tree what binding decides; a test holds the two
+//! walks to one another on random dtabs.
+
+mod json;
+mod recorder;
+mod settled;
+mod simplify;
+
+use std::fmt;
+use std::sync::Arc;
+
+use names::{Dentry, Dtab, NameTree, Path, Weighted};
+
+use crate::addr::Addr;
+use crate::live::State;
+use crate::namer::BoundName;
+use crate::walk::{Walked, union_of};
+
+pub use json::{json_of_addr, json_text};
+pub(crate) use recorder::delegate;
+
+/// One node: a path on its way to replicas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delegation {
+    /// The path at this step. For `~` and `!` written in a dtab, the path whose entry says so.
+    pub path: Path,
+    /// The dtab entry that led here; none at the root and inside what no entry has touched.
+    pub entry: Option<Entry>,
+    /// What became of it.
+    pub kind: Kind,
+}
+
+/// What became of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// Nobody behind it, `$` or a namer's word for it; ends the search.
+    Empty,
+    /// Failure; ends the search.
+    Fail {
+        /// Written as `!` in the entry, not said by a namer.
+        literal: bool,
+    },
+    /// No such name; the next alternative is tried.
+    Neg {
+        /// Written as `~` in the entry, not said by the namers.
+        literal: bool,
+    },
+    /// A namer has not answered yet.
+    Pending,
+    /// A namer failed, or the walk was stopped (see [`Stopped`]).
+    Exception {
+        /// The failure in words.
+        message: Arc<str>,
+        /// The limit that stopped the walk here, if that is what happened.
+        stopped: Option<Stopped>,
+    },
+    /// One entry or one way to go on.
+    Delegate(Box<Delegation>),
+    /// A bound name and the state of its addresses.
+    Leaf {
+        /// Id and residual.
+        bound: BoundName,
+        /// The addresses as they are now, `Pending` and failures included.
+        addr: Addr,
+    },
+    /// Alternatives, the first choice first.
+    Alt(Vec<Delegation>),
+    /// Branches with their weights.
+    Union(Vec<(f64, Delegation)>),
+    /// A transformer at work on a bound name.
+    Transformation {
+        /// What kind of transformer.
+        name: &'static str,
+        /// The name before.
+        bound: BoundName,
+        /// Its addresses before.
+        addr: Addr,
+        /// What became of it.
+        tree: Box<Delegation>,
+    },
+}
+
+/// A limit of the walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// More than 100 look-ups after one another: in most cases a loop.
+    Depth,
+    /// More than [`crate::MAX_NODES`] nodes, or trees nested too deeply.
+    Size,
+}
+
+/// Which of the dtabs an entry stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// The interpreter's own.
+    Interpreter,
+    /// The router's.
+    Base,
+    /// The request's.
+    Local,
+}
+
+/// A dtab entry and where it stands.
+#[derive(Clone)]
+pub struct Entry {
+    /// Which dtab.
+    pub table: Table,
+    /// Its place in that dtab, from 0.
+    pub index: usize,
+    dtab: Dtab,
+}
+
+impl Entry {
+    /// The entry itself; its `span` tells the bytes of the dtab's text.
+    #[must_use]
+    pub fn dentry(&self) -> &Dentry {
+        &self.dtab.entries()[self.index]
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        (self.table, self.index) == (other.table, other.index) && self.dentry() == other.dentry()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}: {}", self.table, self.index, self.dentry())
+    }
+}
+
+impl Delegation {
+    /// A path of which nothing is known yet.
+    pub(crate) fn pending(path: Path) -> Delegation {
+        Delegation { path, entry: None, kind: Kind::Pending }
+    }
+
+    /// A path that could not be looked at.
+    pub(crate) fn failed(path: Path, message: Arc<str>) -> Delegation {
+        Delegation { path, entry: None, kind: Kind::Exception { message, stopped: None } }
+    }
+
+    /// The nodes below this one, in order.
+    pub fn children(&self) -> impl Iterator<Item = &Delegation> {
+        let (one, alt, union): (Option<&Delegation>, &[Delegation], &[(f64, Delegation)]) = match &self.kind {
+            Kind::Delegate(tree) | Kind::Transformation { tree, .. } => (Some(tree), &[], &[]),
+            Kind::Alt(trees) => (None, trees, &[]),
+            Kind::Union(branches) => (None, &[], branches),
+            _ => (None, &[], &[]),
+        };
+        one.into_iter().chain(alt).chain(union.iter().map(|(_, tree)| tree))
+    }
+
+    /// Whether something may still come: a namer that has not answered, or addresses that are not known.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        let here = match &self.kind {
+            Kind::Pending => true,
+            Kind::Leaf { addr, .. } | Kind::Transformation { addr, .. } => addr.is_pending(),
+            _ => false,
+        };
+        here || self.children().any(Delegation::is_pending)
+    }
+
+    /// The limit that stopped the walk, with its text. After [`Stopped::Size`] the tree is incomplete anywhere, so that
+    /// counts before [`Stopped::Depth`].
+    #[must_use]
+    pub fn stopped(&self) -> Option<(Stopped, &Arc<str>)> {
+        self.stopped_by(Stopped::Size).or_else(|| self.stopped_by(Stopped::Depth))
+    }
+
+    fn stopped_by(&self, limit: Stopped) -> Option<(Stopped, &Arc<str>)> {
+        match &self.kind {
+            Kind::Exception { message, stopped: Some(stopped) } if *stopped == limit => {
+                Some((limit, message))
+            }
+            _ => self.children().find_map(|node| node.stopped_by(limit)),
+        }
+    }
+
+    /// What binding makes of this node: the first alternative that is not `Neg`, all branches that are known.
+    #[must_use]
+    pub fn bound(&self) -> Walked {
+        match &self.kind {
+            Kind::Empty => State::Ok(NameTree::Empty),
+            Kind::Fail { .. } => State::Ok(NameTree::Fail),
+            Kind::Neg { .. } => State::Ok(NameTree::Neg),
+            Kind::Pending => State::Pending,
+            Kind::Exception { message, .. } => State::Failed(Arc::clone(message)),
+            Kind::Delegate(tree) | Kind::Transformation { tree, .. } => tree.bound(),
+            Kind::Leaf { bound, .. } => State::Ok(NameTree::Leaf(bound.clone())),
+            Kind::Alt(trees) => {
+                let mut walked = trees.iter().map(Delegation::bound);
+                walked.find(|walked| *walked != NEG).unwrap_or(NEG)
+            }
+            Kind::Union(branches) => union(branches),
+        }
+    }
+
+    /// Of an `Alt`, which alternative binding takes: the first that is not `Neg`, were it a failure.
+    #[must_use]
+    pub fn chosen(&self) -> Option<usize> {
+        let Kind::Alt(trees) = &self.kind else { return None };
+        trees.iter().position(|tree| tree.bound() != NEG)
+    }
+}
+
+const NEG: Walked = State::Ok(NameTree::Neg);
+
+/// Union of the branches that are known; see [`crate::bind()`].
+fn union(branches: &[(f64, Delegation)]) -> Walked {
+    let mut known = Vec::new();
+    let (mut any_ok, mut failed) = (branches.is_empty(), None);
+    for (weight, tree) in branches {
+        match tree.bound() {
+            State::Ok(tree) => {
+                any_ok = true;
+                if !matches!(tree, NameTree::Neg | NameTree::Fail) {
+                    known.push(Weighted { weight: *weight, tree });
+                }
+            }
+            State::Failed(text) => failed = failed.or(Some(text)),
+            State::Pending => {}
+        }
+    }
+    match (any_ok, failed) {
+        (true, _) => State::Ok(union_of(known)),
+        (false, Some(text)) => State::Failed(text),
+        (false, None) => State::Pending,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

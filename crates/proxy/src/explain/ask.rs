@@ -1,0 +1,87 @@
+//! Asking: which name a request gets, and answers that may take a moment to come.
+
+use super::Unexplained;
+use crate::document as doc;
+use names::{Dtab, Path};
+use naming::{Hook, Reader, Source, SourceId, Subscription};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+type Headers = [(String, String)];
+
+/// The name a router's identifier gives, and how.
+pub(super) fn identify(from: &doc::HttpRouter, headers: &Headers) -> Result<(Path, String), Unexplained> {
+    let header = match from.identifier.first() {
+        #[allow(unreachable_patterns, reason = "the other kinds give names explain has to be told")]
+        Some(doc::Identifier::HeaderToken(token)) => token.header.as_str(),
+        None => "Host",
+        #[allow(unreachable_patterns, reason = "as above")]
+        Some(_) => return Err(Unexplained("this router's identifier cannot be run; give a name".to_owned())),
+    };
+    let value = values(headers, header).next().unwrap_or_default();
+    if value.is_empty() {
+        let text = format!("the request has no name: its header `{header}` is absent or empty (status 400)");
+        return Err(Unexplained(text));
+    }
+    let name = from.dst_prefix.concat(&Path::from_elems([value]));
+    Ok((name, format!("io.l5d.header.token: `{header}: {value}` below `{}`", from.dst_prefix)))
+}
+
+/// The dtab that travels in a request's headers (routing.md §7).
+pub(super) fn local_dtab(headers: &Headers) -> Result<Dtab, Unexplained> {
+    let mut local = Dtab::empty();
+    for name in ["l5d-ctx-dtab", "l5d-dtab"] {
+        for value in values(headers, name) {
+            let dtab: Dtab = value.parse().map_err(|e| Unexplained(format!("{name}: {e} (status 400)")))?;
+            local = local.concat(&dtab);
+        }
+    }
+    Ok(local)
+}
+
+fn values<'a>(headers: &'a Headers, name: &str) -> impl Iterator<Item = &'a str> {
+    headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+}
+
+/// Keeps all live values that were read under observation, and rings when one changes.
+#[derive(Default)]
+struct Watcher {
+    bell: Arc<Bell>,
+    held: HashMap<SourceId, Subscription>,
+}
+
+#[derive(Default)]
+struct Bell(Notify);
+
+impl Hook for Bell {
+    fn changed(&self, _: SourceId) {
+        self.0.notify_one();
+    }
+}
+
+impl Reader for Watcher {
+    fn note(&mut self, source: &dyn Source) {
+        let bell = || source.subscribe(self.bell.clone());
+        self.held.entry(source.id()).or_insert_with(bell);
+    }
+}
+
+/// Asks again whenever something changes, until nothing is pending or the time is over; the last answer.
+pub(super) async fn settled<T>(
+    mut ask: impl FnMut(&mut dyn Reader) -> T,
+    pending: impl Fn(&T) -> bool,
+    wait: Duration,
+) -> T {
+    let until = Instant::now() + wait;
+    let mut watcher = Watcher::default();
+    loop {
+        let answer = ask(&mut watcher);
+        let bell = watcher.bell.clone();
+        if !pending(&answer) || timeout_at(until, bell.0.notified()).await.is_err() {
+            return answer;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `wayleave explain`: where a name or a request would go, and why.
+
+mod json;
+mod text;
+
+use crate::arguments::Format;
+use crate::{check, run};
+use clap::Args;
+use names::{Dtab, Path};
+use proxy::explain::{Question, Subject, Unexplained, explain};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long namers may take to answer, unless told otherwise.
+const WAIT: &str = "3000";
+
+/// Arguments of `wayleave explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The configuration: a YAML or JSON file, or `-` for standard input
+    pub(crate) config: OsString,
+    /// The name, as the router's identifier would give it, such as `/svc/web`
+    #[arg(required_unless_present_any = ["host", "headers"], conflicts_with_all = ["host", "headers"])]
+    pub(crate) name: Option<Path>,
+    /// Ask for a request with this `Host` instead of a name
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// A header of that request, `name: value`; may be repeated
+    #[arg(long = "header", value_name = "LINE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// The router, by its label; needed where there are several
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) router: Option<String>,
+    /// A dtab that comes with the request, as `l5d-dtab` would bring it
+    #[arg(long, value_name = "DTAB", default_value = "")]
+    pub(crate) dtab: Dtab,
+    /// How long to wait for namers that have not answered
+    #[arg(long, value_name = "MS", default_value = WAIT)]
+    pub(crate) wait: u64,
+    /// Show also what lies behind names that are not tried
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How to tell it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Format,
+}
+
+/// `wayleave explain`: exit code 0 when a request would be sent to somebody, 1 when not.
+pub(crate) fn run(arguments: &Explain) -> ExitCode {
+    let document = match check::load(&arguments.config) {
+        Ok(document) => document,
+        Err(refusal) => return run::fail(&refusal.to_string()),
+    };
+    let runtime = match run::runtime() {
+        Ok(runtime) => runtime,
+        Err(e) => return run::fail(&format!("cannot start: {e}")),
+    };
+    let of = match runtime.block_on(explain(&document, &question(arguments))) {
+        Ok(of) => of,
+        Err(Unexplained(text)) => return run::fail(&text),
+    };
+    // A resolver may still wait for its server; nobody waits for it.
+    runtime.shutdown_background();
+    let stdout = io::stdout();
+    let shown = match arguments.output {
+        Format::Json => json::show(&of),
+        Format::Text => {
+            let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            text::show(&of, colour, arguments.all)
+        }
+    };
+    // Nobody is left to hear of a closed pipe.
+    let _ = stdout.lock().write_all(shown.as_bytes());
+    if text::is_served(&of.outcome) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn question(arguments: &Explain) -> Question {
+    let subject = match &arguments.name {
+        Some(name) => Subject::Name(name.clone()),
+        None => {
+            let host = arguments.host.iter().map(|host| ("Host".to_owned(), host.clone()));
+            Subject::Request(host.chain(arguments.headers.iter().cloned()).collect())
+        }
+    };
+    Question {
+        router: arguments.router.clone(),
+        subject,
+        local: arguments.dtab.clone(),
+        wait: Duration::from_millis(arguments.wait),
+    }
+}
+
+/// A header line of the command line.
+fn header(line: &str) -> Result<(String, String), String> {
+    match line.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("expected `name: value`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
