@@ -142,7 +142,7 @@ impl Attempt<'_> {
         };
         self.caller.received += n as u64;
         let used = self.transfer_up(&scratch[..n], worker)?;
-        self.caller.input.extend_from_slice(&scratch[used..n]);
+        self.caller.keep(&scratch[used..n], worker);
         Poll::Ready(Ok(()))
     }
 

@@ -32,6 +32,16 @@ pub(crate) struct Caller {
     pub(crate) sent: u64,
 }
 
+impl Caller {
+    /// Keeps bytes for later, behind those kept before.
+    pub(crate) fn keep(&mut self, bytes: &[u8], worker: &Worker) {
+        if self.input.capacity() == 0 && !bytes.is_empty() {
+            self.input = worker.buffer();
+        }
+        self.input.extend_from_slice(bytes);
+    }
+}
+
 /// A caller's connection.
 pub(crate) struct Connection {
     pub(crate) server: Rc<ServerContext>,
@@ -133,13 +143,13 @@ impl Connection {
             };
             self.caller.received += n as u64;
             if !self.caller.input.is_empty() {
-                self.caller.input.extend_from_slice(&scratch[..n]);
+                self.caller.keep(&scratch[..n], worker);
                 continue;
             }
             // The usual case: a whole head in one piece, read where it stands.
             let (used, next) = self.head(&scratch[..n], worker);
             if used < n {
-                self.caller.input.extend_from_slice(&scratch[used..n]);
+                self.caller.keep(&scratch[used..n], worker);
             }
             if let Some(next) = next {
                 return Poll::Ready(next);

@@ -114,7 +114,7 @@ impl Connection {
             match ready!(poll_read(&mut self.caller.io, cx, &mut scratch)) {
                 Ok(n) if n > 0 => {
                     self.caller.received += n as u64;
-                    self.caller.input.extend_from_slice(&scratch[..n]);
+                    self.caller.keep(&scratch[..n], worker);
                 }
                 _ => return Poll::Ready(false),
             }

@@ -166,7 +166,12 @@ impl HeadBuf {
                 Ok(_) => return Err(HeadError::Malformed("incomplete head")),
                 Err(e) => return Err(refused(e)),
             }
+            // httparse skips empty lines. Before a response nothing sends them: whoever counts bytes otherwise than its
+            // peer does is not to be trusted with where the head begins.
             let len = memchr::memchr(b'\r', &self.bytes).unwrap_or(0);
+            if len == 0 {
+                return Err(HeadError::Malformed("empty line before the status line"));
+            }
             self.start = StartLine {
                 len: offset(len),
                 status: parsed.code.unwrap_or(0),
