@@ -13,7 +13,7 @@ use router::seam::Head;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -39,6 +39,12 @@ impl Caller {
             self.input = worker.buffer();
         }
         self.input.extend_from_slice(bytes);
+    }
+
+    /// Whether more has come than was asked for, or the end; the runtime knows without a system call.
+    pub(crate) fn has_more(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        !self.input.is_empty() || self.io.poll_read_ready(&mut cx).is_ready()
     }
 }
 
@@ -188,8 +194,8 @@ impl Connection {
 
     fn frame(&self, work: &mut Work, head: &[u8]) -> Result<(), u16> {
         use super::head::HeadError;
-        let refused = |status: u16, why: &dyn std::fmt::Debug| {
-            tracing::debug!(peer = %self.peer, ?why, status, "refused a request");
+        let refused = |status: u16, why: &dyn std::fmt::Display| {
+            tracing::debug!(peer = %self.peer, %why, status, "refused a request");
             status
         };
         work.request.parse_request(head).map_err(|e| match e {

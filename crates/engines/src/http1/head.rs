@@ -6,6 +6,7 @@
 
 use router::header::{Known, Name};
 use router::seam::{Head, RequestHead, ResponseHead, Version};
+use std::fmt;
 use std::ops::Range;
 
 /// A line of the head as it was received.
@@ -84,6 +85,15 @@ pub(crate) enum HeadError {
     Malformed(&'static str),
     /// More lines than [`MOST_LINES`].
     TooManyLines,
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeadError::Malformed(why) => f.write_str(why),
+            HeadError::TooManyLines => write!(f, "more than {MOST_LINES} header lines"),
+        }
+    }
 }
 
 const fn bit(k: Known) -> u64 {
