@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Connections the kernel may queue; it cuts this down to its own limit (SOMAXCONN).
 const BACKLOG: i32 = 65_535;
 /// Pause after an accept that failed for want of descriptors or memory: trying at once would only burn the processor.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often such failures are logged at most.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Binds and listens. Port 0 takes any free port.
 ///
@@ -36,6 +39,7 @@ pub(crate) async fn accept(
     mut hand: impl FnMut(TcpStream, SocketAddr),
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut said: Option<Instant> = None;
     loop {
         tokio::select! {
             biased;
@@ -43,7 +47,11 @@ pub(crate) async fn accept(
                 Ok((io, peer)) => hand(io, peer),
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(e) => {
-                    tracing::warn!(error = %e, "cannot accept connections: is the limit of open files reached?");
+                    let now = Instant::now();
+                    if said.is_none_or(|said| now - said >= SILENCE) {
+                        said = Some(now);
+                        tracing::warn!(error = %e, "cannot accept connections: is the limit of open files (`ulimit -n`) reached?");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             },

@@ -8,6 +8,8 @@ mod flow;
 mod framing;
 mod head;
 mod out;
+#[cfg(test)]
+mod property;
 mod read;
 mod reply;
 mod scan;

@@ -29,6 +29,12 @@ impl Upstream {
         Upstream { io, endpoint, worker, born: now, used: now, served: 0, sent: 0, received: 0 }
     }
 
+    /// Another exchange over it has ended, well or not.
+    pub(crate) fn count_use(&mut self, now: Nanos) {
+        self.used = now;
+        self.served += 1;
+    }
+
     /// Whether discovery still lists the back end.
     fn is_wanted(&self) -> bool {
         let wanted = !self.endpoint.is_removed();
@@ -98,8 +104,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange has ended cleanly.
-    pub(crate) fn put(&mut self, mut upstream: Upstream, now: Nanos) {
-        upstream.used = now;
+    pub(crate) fn put(&mut self, upstream: Upstream) {
         self.idle.entry(upstream.endpoint.id).or_default().push(upstream);
     }
 

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use balance::Nanos;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
 /// Fires when a deadline that may move has passed.
@@ -35,7 +36,9 @@ impl Timer {
             }
         }
         let (sleep, _) = self.armed.as_mut().expect("set above");
-        sleep.as_mut().poll(cx)
+        // Outside the task's budget: where that is spent, the timer would answer `Pending` without having been set, and
+        // the arm above would then wait for it for ever.
+        std::pin::pin!(unconstrained(sleep.as_mut())).poll(cx)
     }
 }
 
@@ -56,5 +59,23 @@ mod tests {
         poll_fn(|cx| timer.poll(cx, Some(Nanos::from_millis(500)), &clock)).await;
         assert_eq!(clock.now().millis() / 10, 50);
         assert!(poll_fn(|cx| Poll::Ready(timer.poll(cx, None, &clock))).await.is_pending());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_set_by_a_task_that_has_spent_its_budget_fires_all_the_same() {
+        let clock = Clock::start();
+        let mut timer = Timer::default();
+        let mut polls = 0;
+        let fired = poll_fn(|cx| {
+            polls += 1;
+            if polls == 1 {
+                while let Poll::Ready(budget) = tokio::task::coop::poll_proceed(cx) {
+                    budget.made_progress();
+                }
+            }
+            timer.poll(cx, Some(Nanos::from_millis(100)), &clock)
+        });
+        tokio::time::timeout(std::time::Duration::from_secs(10), fired).await.expect("the deadline is seen");
+        assert_eq!(clock.now().millis(), 100);
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use telemetry::Metrics;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// How often histograms are summarised (observability.md §2.1).
 const SNAPSHOT: Duration = Duration::from_secs(60);
@@ -91,7 +91,9 @@ pub struct Proxy {
     grace: Duration,
     shutdown: Arc<Notify>,
     control: JoinSet<()>,
-    serving_admin: Option<(AdminHandle, JoinHandle<()>)>,
+    admin_stop: AdminHandle,
+    /// The admin server; ends with the proxy however that ends.
+    admin_task: JoinSet<()>,
 }
 
 impl Proxy {
@@ -109,8 +111,10 @@ impl Proxy {
         let listeners = listen_all(document)?;
         let shutdown = Arc::new(Notify::new());
         let mut control = JoinSet::new();
+        let mut admin_task = JoinSet::new();
         let sources = Arc::new(Sources::new(document)?);
-        let (admin, serving_admin) = serve_admin(document, &metrics, &shutdown, &sources).await?;
+        let (admin, admin_stop) =
+            serve_admin(document, &metrics, &shutdown, &sources, &mut admin_task).await?;
         let workers = Workers::start(count, clock).map_err(StartError::System)?;
         let mut servers = Vec::new();
         for (router, listeners) in document.routers.iter().zip(listeners) {
@@ -136,7 +140,8 @@ impl Proxy {
             grace: document.admin.shutdown_grace(),
             shutdown,
             control,
-            serving_admin: Some(serving_admin),
+            admin_stop,
+            admin_task,
         })
     }
 
@@ -172,10 +177,8 @@ impl Proxy {
             None => Drained { cut: 0 },
         };
         self.control.shutdown().await;
-        if let Some((stop, serving)) = self.serving_admin.take() {
-            stop.stop();
-            let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
-        }
+        self.admin_stop.stop();
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.admin_task.join_next()).await;
         drained
     }
 }
@@ -244,7 +247,8 @@ async fn serve_admin(
     metrics: &Metrics,
     shutdown: &Arc<Notify>,
     sources: &Arc<Sources>,
-) -> Result<(SocketAddr, (AdminHandle, JoinHandle<()>)), StartError> {
+    task: &mut JoinSet<()>,
+) -> Result<(SocketAddr, AdminHandle), StartError> {
     let address = document.admin.address();
     let asked = shutdown.clone();
     let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
@@ -259,7 +263,7 @@ async fn serve_admin(
     })?;
     let bound = server.address();
     let stop = server.handle();
-    let serving = tokio::spawn(server.serve());
+    task.spawn(server.serve());
     tracing::info!("serving http admin on {bound}");
-    Ok((bound, (stop, serving)))
+    Ok((bound, stop))
 }

@@ -13,7 +13,7 @@ use router::seam::Head;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -30,6 +30,22 @@ pub(crate) struct Caller {
     pub(crate) input: Vec<u8>,
     pub(crate) received: u64,
     pub(crate) sent: u64,
+}
+
+impl Caller {
+    /// Keeps bytes for later, behind those kept before.
+    pub(crate) fn keep(&mut self, bytes: &[u8], worker: &Worker) {
+        if self.input.capacity() == 0 && !bytes.is_empty() {
+            self.input = worker.buffer();
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Whether more has come than was asked for, or the end; the runtime knows without a system call.
+    pub(crate) fn has_more(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        !self.input.is_empty() || self.io.poll_read_ready(&mut cx).is_ready()
+    }
 }
 
 /// A caller's connection.
@@ -133,13 +149,13 @@ impl Connection {
             };
             self.caller.received += n as u64;
             if !self.caller.input.is_empty() {
-                self.caller.input.extend_from_slice(&scratch[..n]);
+                self.caller.keep(&scratch[..n], worker);
                 continue;
             }
             // The usual case: a whole head in one piece, read where it stands.
             let (used, next) = self.head(&scratch[..n], worker);
             if used < n {
-                self.caller.input.extend_from_slice(&scratch[used..n]);
+                self.caller.keep(&scratch[used..n], worker);
             }
             if let Some(next) = next {
                 return Poll::Ready(next);
@@ -178,8 +194,8 @@ impl Connection {
 
     fn frame(&self, work: &mut Work, head: &[u8]) -> Result<(), u16> {
         use super::head::HeadError;
-        let refused = |status: u16, why: &dyn std::fmt::Debug| {
-            tracing::debug!(peer = %self.peer, ?why, status, "refused a request");
+        let refused = |status: u16, why: &dyn std::fmt::Display| {
+            tracing::debug!(peer = %self.peer, %why, status, "refused a request");
             status
         };
         work.request.parse_request(head).map_err(|e| match e {

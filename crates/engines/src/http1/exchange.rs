@@ -3,7 +3,6 @@
 use super::attempt::{Attempt, Ended};
 use super::connection::Connection;
 use super::framing::Body;
-use super::out::Out;
 use super::read::poll_read;
 use super::reply;
 use super::work::Work;
@@ -13,6 +12,7 @@ use balance::Nanos;
 use router::Exchange;
 use router::seam::{Arrival, BindingWait, Failure, Generated, Outcome, RequestHead, Step, Version};
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWriteExt;
@@ -51,7 +51,8 @@ impl Connection {
         let done = self.follow(step, &mut work, &mut exchange).await;
         server.router.borrow_mut().on_end(exchange, done.outcome, worker.clock.now());
         worker.done(work);
-        if done.linger {
+        // Closing over unread bytes would reset the connection and could destroy the answer on its way.
+        if done.linger || !done.keep && done.outcome == Outcome::Complete && self.caller.has_more() {
             self.linger().await;
         }
         done.keep
@@ -114,7 +115,7 @@ impl Connection {
             match ready!(poll_read(&mut self.caller.io, cx, &mut scratch)) {
                 Ok(n) if n > 0 => {
                     self.caller.received += n as u64;
-                    self.caller.input.extend_from_slice(&scratch[..n]);
+                    self.caller.keep(&scratch[..n], worker);
                 }
                 _ => return Poll::Ready(false),
             }
@@ -196,38 +197,45 @@ impl Connection {
         exchange: &mut Exchange,
         worker: &Worker,
     ) -> Result<Done, Step> {
-        upstream.served += 1;
+        self.now = worker.clock.now();
+        upstream.count_use(self.now);
         match ended {
             Ended::Complete { reuse } => {
                 if reuse {
-                    worker.pool.borrow_mut().put(upstream, worker.clock.now());
+                    worker.pool.borrow_mut().put(upstream);
                 }
                 let keep = work.flow.keeps_caller();
                 let linger = !work.flow.request_is_read();
                 Ok(Done { outcome: Outcome::Complete, keep, linger })
             }
-            Ended::Cut => Ok(Done { outcome: Outcome::ResponseCut, keep: false, linger: false }),
+            Ended::Cut => {
+                if work.flow.download.until_close {
+                    // An orderly end would say that this was all of it.
+                    let _ = self.caller.io.set_zero_linger();
+                }
+                Ok(Done { outcome: Outcome::ResponseCut, keep: false, linger: false })
+            }
             Ended::CallerGone => Ok(Done::gone()),
             Ended::BadRequest { reason, answered } => {
                 tracing::debug!(peer = %self.peer, reason, "the request's body breaks the chunked coding");
                 drop(upstream);
                 if !answered {
-                    let _ = self.caller.io.write_all(&reply::bare(400)).await;
+                    work.flow.download.out.buffer(worker).extend_from_slice(&reply::bare(400));
+                    let _ = self.flush(work, worker).await;
                 }
                 Ok(Done { linger: !answered, ..Done::gone() })
             }
             Ended::Again { step, reuse } => {
                 if reuse {
-                    worker.pool.borrow_mut().put(upstream, worker.clock.now());
+                    worker.pool.borrow_mut().put(upstream);
                 }
                 Err(step)
             }
             Ended::Deadline(step) => Err(step),
             Ended::Failed(failure) => {
                 drop(upstream);
-                let now = worker.clock.now();
-                self.now = now;
-                Err(self.server.router.borrow_mut().on_failure(exchange, &mut work.request, failure, now))
+                let mut router = self.server.router.borrow_mut();
+                Err(router.on_failure(exchange, &mut work.request, failure, self.now))
             }
         }
     }
@@ -257,6 +265,7 @@ impl Connection {
             }
             Some(Err(e)) => e.to_string().into(),
             None if deadline.is_some() => {
+                endpoint.connect_cancelled(worker.worker);
                 return Err(server.router.borrow_mut().on_deadline(exchange, now));
             }
             None => "connect timed out after 1 s".into(),
@@ -277,16 +286,19 @@ impl Connection {
             keep,
             say_keep: work.framing.version == Version::Http10,
         };
-        let mut out = Out::default();
-        reply::write(answer, form, out.buffer(worker));
-        let written = poll_fn(|cx| {
-            let Connection { caller, .. } = self;
-            out.poll_flush(cx, &mut caller.io, worker, &mut caller.sent)
-        })
-        .await;
-        match written {
+        reply::write(answer, form, work.flow.download.out.buffer(worker));
+        match self.flush(work, worker).await {
             Ok(()) => Done { outcome: Outcome::Complete, keep, linger: !whole },
             Err(_) => Done::gone(),
         }
+    }
+
+    /// Writes what waits for the caller: an attempt that failed may have left an interim reply half written.
+    async fn flush(&mut self, work: &mut Work, worker: &Worker) -> io::Result<()> {
+        poll_fn(|cx| {
+            let Connection { caller, .. } = self;
+            work.flow.download.out.poll_flush(cx, &mut caller.io, worker, &mut caller.sent)
+        })
+        .await
     }
 }

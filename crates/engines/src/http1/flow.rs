@@ -56,6 +56,8 @@ pub(super) struct Download {
     pub(super) out: Out,
     pub(super) keep_upstream: bool,
     pub(super) keep_caller: bool,
+    /// Only the end of the caller's connection ends the answer.
+    pub(super) until_close: bool,
     /// The back end sent something behind its answer.
     pub(super) excess: bool,
     /// The answer broke its coding: what came before is still written.
@@ -74,6 +76,7 @@ impl Default for Download {
             out: Out::default(),
             keep_upstream: false,
             keep_caller: false,
+            until_close: false,
             excess: false,
             cut: false,
         }

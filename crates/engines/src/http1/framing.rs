@@ -79,12 +79,13 @@ pub(crate) fn of_response(head: &mut HeadBuf, method: &[u8]) -> Result<ResponseF
     let keep_alive = keeps_alive(head);
     head.remove(Known::TransferEncoding.into());
     let status = head.status();
-    if method == b"HEAD" || status == 304 {
+    let bodiless = status == 204 || status < 200;
+    if !bodiless && (method == b"HEAD" || status == 304) {
         return Ok(ResponseFraming { body: Body::None, keep_alive });
     }
     head.remove(Known::ContentLength.into());
     let body = match length {
-        _ if status == 204 || status < 200 => Body::None,
+        _ if bodiless => Body::None,
         Some(n) => Body::Length(n),
         None if coded => Body::Chunked,
         None => Body::UntilClose,
@@ -202,12 +203,16 @@ mod tests {
             head.parse_response(format!("HTTP/1.1 {text}\r\n").as_bytes()).expect(text);
             let got = of_response(&mut head, method.as_bytes()).map(|f| f.body);
             assert_eq!(got, want, "{method} {text:?}");
+            let informs = text.contains("Length: 3") && (method == "HEAD" || text.starts_with("304"));
+            let keeps = informs && !text.starts_with("204");
+            assert!(got.is_err() || head.has(Known::ContentLength) == keeps, "{method} {text:?}");
         };
         check("GET", "200 OK\r\nContent-Length: 3\r\n", Ok(Body::Length(3)));
         check("GET", "200 OK\r\nTransfer-Encoding: chunked\r\n", Ok(Body::Chunked));
         check("GET", "200 OK\r\n", Ok(Body::UntilClose));
         check("HEAD", "200 OK\r\nContent-Length: 3\r\n", Ok(Body::None));
         check("GET", "204 No Content\r\nContent-Length: 3\r\n", Ok(Body::None));
+        check("HEAD", "204 No Content\r\nContent-Length: 3\r\n", Ok(Body::None));
         check("GET", "304 Not Modified\r\nContent-Length: 3\r\n", Ok(Body::None));
         check("GET", "103 Early Hints\r\n", Ok(Body::None));
         check(

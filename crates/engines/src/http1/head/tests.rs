@@ -106,5 +106,6 @@ fn responses() {
     assert_eq!((head.status(), head.version()), (599, Version::Http10));
     assert_eq!(written(&head), "HTTP/1.0 599 What is this\r\n");
     assert!(head.parse_response(b"HTTP/1.1 2x0 OK\r\n\r\n").is_err());
+    assert!(head.parse_response(b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n").is_err());
     assert!(head.parse_response(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n").is_err());
 }

@@ -1,0 +1,151 @@
+//! Every wait ends when it should.
+
+use crate::world::{Settings, World, accept, back_end, head, rest};
+use balance::Nanos;
+use router::{Classifier, ServicePartial};
+use std::time::Duration;
+use testkit::each_width;
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+
+each_width!(attempt, total, connecting, after_many_requests, each_attempt_has_its_own_time, ages);
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
+
+async fn answered(world: &World, request: &[u8], status: &str, within: std::ops::Range<u64>) -> String {
+    let begun = Instant::now();
+    let answer = world.ask(request).await;
+    let took = begun.elapsed().as_millis() as u64;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+    assert!(within.contains(&took), "{took} ms: {text}");
+    text
+}
+
+/// dataplane.md §4.6: 503, on time, and the back end's connection is given up.
+async fn attempt(workers: usize) {
+    let (listener, address) = back_end().await;
+    let settings = Settings { attempt_timeout: Some(Nanos::from_millis(200)), ..Settings::default() };
+    let world = World::with(workers, address, settings).await;
+    let back = tokio::spawn(async move {
+        let mut io = accept(&listener).await;
+        head(&mut io).await;
+        rest(&mut io).await
+    });
+    let text = answered(&world, GET, "503", 200..900).await;
+    assert!(text.contains("exceeded 200.milliseconds to $/inet/127.0.0.1/"), "{text}");
+    back.await.expect("the connection ends");
+    world.finish().await;
+}
+
+async fn total(workers: usize) {
+    let (listener, address) = back_end().await;
+    let total_timeout = Some(Nanos::from_millis(250));
+    let service = ServicePartial { total_timeout, ..ServicePartial::default() };
+    let world = World::with(workers, address, Settings { service, ..Settings::default() }).await;
+    let back = tokio::spawn(async move {
+        let mut io = accept(&listener).await;
+        head(&mut io).await;
+        // A head that never ends is no answer.
+        let _ = io.write_all(b"HTTP/1.1 200 OK\r\nX-A: ").await;
+        rest(&mut io).await
+    });
+    answered(&world, GET, "503", 250..900).await;
+    back.await.expect("the connection ends");
+    world.finish().await;
+}
+
+/// A host that does not answer: a listener whose queue is full drops what comes, like a black hole.
+async fn connecting(workers: usize) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+    socket.bind(&any.into()).expect("a free port");
+    socket.listen(0).expect("a listener");
+    let hole = socket.local_addr().expect("bound").as_socket().expect("an address");
+    let mut fill = Vec::new();
+    while let Ok(Ok(io)) =
+        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(hole)).await
+    {
+        fill.push(io);
+        assert!(fill.len() < 100, "the queue does not fill");
+    }
+    let total_timeout = Some(Nanos::from_millis(300));
+    let service = ServicePartial { total_timeout, ..ServicePartial::default() };
+    let world = World::with(workers, hole, Settings { service, ..Settings::default() }).await;
+    answered(&world, GET, "503", 300..900).await;
+    assert_eq!(world.sum("/cancelled_connects"), 1.0);
+    world.finish().await;
+}
+
+/// A caller that has used up its task's budget in the runtime with requests before gets its time-out all the same.
+async fn after_many_requests(workers: usize) {
+    let (listener, address) = back_end().await;
+    let settings = Settings { attempt_timeout: Some(Nanos::from_millis(200)), ..Settings::default() };
+    let world = World::with(workers, address, settings).await;
+    let back = tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            held.push(accept(&listener).await);
+        }
+    });
+    // Answered without a back end, so that nothing makes the task pause.
+    for before in 122..130 {
+        let mut many = "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n".repeat(before).into_bytes();
+        many.extend_from_slice(GET);
+        let begun = Instant::now();
+        let answer = world.ask(&many).await;
+        let text = String::from_utf8_lossy(&answer);
+        assert_eq!(text.matches("HTTP/1.1 502 ").count(), before);
+        assert_eq!(text.matches("HTTP/1.1 503 ").count(), 1);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
+    back.abort();
+    world.finish().await;
+}
+
+/// The first answer is tried again; the second attempt has the whole of its time, on a connection used before too.
+async fn each_attempt_has_its_own_time(workers: usize) {
+    let (listener, address) = back_end().await;
+    let classifier = Some(Classifier::RetryableRead5xx);
+    let settings = Settings {
+        service: ServicePartial { classifier, ..ServicePartial::default() },
+        attempt_timeout: Some(Nanos::from_millis(500)),
+    };
+    let world = World::with(workers, address, settings).await;
+    let back = tokio::spawn(async move {
+        let mut io = accept(&listener).await;
+        for status in ["500 Oops", "200 OK"] {
+            head(&mut io).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let reply = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok");
+            if io.write_all(reply.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+        rest(&mut io).await;
+    });
+    answered(&world, GET, "200", 600..1500).await;
+    world.finish().await;
+    back.await.expect("one connection, two requests");
+}
+
+/// A connection that served once only has an age too.
+async fn ages(workers: usize) {
+    let (listener, address) = back_end().await;
+    let world = World::start(workers, address).await;
+    let back = tokio::spawn(async move {
+        let mut io = accept(&listener).await;
+        head(&mut io).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        io.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            .await
+            .expect("room");
+        rest(&mut io).await
+    });
+    answered(&world, GET, "200", 150..900).await;
+    back.await.expect("the connection ends");
+    let port = address.port();
+    let age = world.summary(&format!("rt/out/client/$/inet/127.0.0.1/{port}/connection_duration.max"));
+    assert!((140.0..900.0).contains(&age), "{age} ms");
+    world.finish().await;
+}
