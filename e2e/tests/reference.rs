@@ -98,6 +98,8 @@ const fn row(
 const USUAL: (u16, u16) = (4140, 9990);
 
 const STARTS: &[Row] = &[
+    row("linkerd/linkerd/examples/fs.yaml", "linkerd", USUAL, "dog", "127.0.0.1:9999"),
+    row("linkerd/linkerd/examples/servicemesh.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/prometheus.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/retries.yaml", "linkerd", USUAL, "anything", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/service-options.yaml", "linkerd", USUAL, "foo", "127.0.0.1:8080"),

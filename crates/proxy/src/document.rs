@@ -26,8 +26,8 @@ pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
 pub use socket::SocketOptions;
 pub use telemeter::{Admin, Prometheus, Telemeter, Usage};
 
-pub use config::{Fault, Faults, Reason, Severity};
 use config::{Context, Decode, Node, config};
+pub use config::{Fault, Faults, Reason, Severity};
 use std::path::Path;
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 //!
 //! [`document::load`] reads and checks a file, [`Proxy::start`] runs it.
 
-pub mod document;
 mod delegator;
+pub mod document;
 pub mod explain;
 mod process;
 mod sources;

@@ -105,7 +105,7 @@ fn what_cannot_be_read() {
         assert!(shown.starts_with(expected), "{shown}");
         assert!(shown.ends_with("0 entries: 1 error, 0 warnings, 0 notes\n"), "{shown}");
     };
-    check("/svc => /a/\n", "f:1:12: label char expected but '\n' found");
+    check("/svc => /a/\n", "f:1:12: label char expected but '\\n' found");
     check("routers:\n- dtab: |\n    /svc =\n", "f:3:11: '>' expected but");
     check("- a\n", "f:1:1: the document is a list");
     let linted = lint_file(

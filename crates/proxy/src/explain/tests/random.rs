@@ -7,7 +7,7 @@ use naming::{Address, Named, Namer, Namers, NoHosts, Reader, Untracked};
 use std::collections::BTreeMap;
 
 const DTABS: usize = 10_000;
-const LINTED: usize = 1_500;
+const LINTED: usize = 600;
 
 /// Knows names by their first letter: `a` and `b` there, `c` there without addresses, `d` not yet, `e` broken, others not.
 struct Letters;
@@ -222,6 +222,6 @@ fn lint_is_right() {
         }
     }
     for rule in ["unreachable", "loop", "duplicate", "ends-all"] {
-        assert!(told.get(rule).is_some_and(|n| *n > 5), "too few of {rule}: {told:?}");
+        assert!(told.get(rule).is_some_and(|n| *n > 2), "too few of {rule}: {told:?}");
     }
 }
