@@ -36,6 +36,7 @@ async fn first_configuration() {
         "from the replica",
         "\"rt/http/server/127.0.0.1/4140/requests\"",
         "rt:server:requests{rt=\"http\"",
+        "\"id\":\"/#/io.l5d.fs/hello\"",
     ];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, expected) in lines.iter().zip(expected) {
@@ -43,7 +44,25 @@ async fn first_configuration() {
         let said = String::from_utf8_lossy(&run.stdout).into_owned();
         assert!(run.status.success() && said.contains(expected), "{line}\n{said}");
     }
+    asks(&text, folder.path());
     drop(backend);
     proxy.signal("INT");
     assert!(proxy.wait(testkit::PATIENCE).await.success());
+}
+
+/// The README's questions to a configuration: `check`, `lint` and `explain` answer without a fault.
+fn asks(text: &str, folder: &Path) {
+    let program = "target/release/wayleave ";
+    let words = ["check", "lint", "explain"];
+    let is_question = |l: &&str| words.iter().any(|w| l.starts_with(&format!("{program}{w} ")));
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(is_question).collect();
+    assert_eq!(lines.len(), words.len(), "{lines:#?}");
+    for line in lines {
+        let line = line.replacen(program, &format!("{} ", wayleave_binary().display()), 1);
+        let run =
+            Command::new("bash").args(["-c", &line]).current_dir(folder).output().expect("bash is there");
+        assert!(run.status.success(), "{line}\n{}", String::from_utf8_lossy(&run.stderr));
+        let explained = String::from_utf8_lossy(&run.stdout).contains("127.0.0.1:8888");
+        assert!(explained || !line.contains("explain"), "{line} does not name the replica");
+    }
 }

@@ -2,7 +2,7 @@
 //! ever, names nobody answers, shares that vanish, and what the worst name costs.
 //!
 //! Only what follows from the dtab and the prefixes of the namers is said: a name stands for all names that begin
-//! with it ([`shape`]), and the walk over such names ([`walk`]) keeps every answer that cannot be excluded.
+//! with it (`shape`), and the walk over such names (`walk`) keeps every answer that cannot be excluded.
 
 mod answer;
 mod rules;
