@@ -12,12 +12,12 @@ mod simplify;
 use std::fmt;
 use std::sync::Arc;
 
-use names::{Dentry, Dtab, NameTree, Path, Weighted};
+use names::{Dentry, Dtab, NameTree, Path};
 
 use crate::addr::Addr;
 use crate::live::State;
 use crate::namer::BoundName;
-use crate::walk::{Walked, union_of};
+use crate::walk::{self, Walked};
 
 pub use json::{json_of_addr, json_text};
 pub(crate) use recorder::delegate;
@@ -213,25 +213,7 @@ const NEG: Walked = State::Ok(NameTree::Neg);
 
 /// Union of the branches that are known; see [`crate::bind()`].
 fn union(branches: &[(f64, Delegation)]) -> Walked {
-    let mut known = Vec::new();
-    let (mut any_ok, mut failed) = (branches.is_empty(), None);
-    for (weight, tree) in branches {
-        match tree.bound() {
-            State::Ok(tree) => {
-                any_ok = true;
-                if !matches!(tree, NameTree::Neg | NameTree::Fail) {
-                    known.push(Weighted { weight: *weight, tree });
-                }
-            }
-            State::Failed(text) => failed = failed.or(Some(text)),
-            State::Pending => {}
-        }
-    }
-    match (any_ok, failed) {
-        (true, _) => State::Ok(union_of(known)),
-        (false, Some(text)) => State::Failed(text),
-        (false, None) => State::Pending,
-    }
+    walk::union(branches.iter().map(|(weight, tree)| (*weight, tree.bound())))
 }
 
 #[cfg(test)]

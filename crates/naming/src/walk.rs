@@ -77,6 +77,30 @@ impl Step for Named {
     }
 }
 
+/// What a union is bound to: the branches that are known, else the first failure, else nothing yet (routing.md §1.5).
+pub(crate) fn union(branches: impl Iterator<Item = (f64, Walked)>) -> Walked {
+    let mut known = Vec::new();
+    let (mut none, mut any_ok, mut failed) = (true, false, None);
+    for (weight, walked) in branches {
+        none = false;
+        match walked {
+            State::Ok(tree) => {
+                any_ok = true;
+                if !matches!(tree, NameTree::Neg | NameTree::Fail) {
+                    known.push(Weighted { weight, tree });
+                }
+            }
+            State::Failed(text) => failed = failed.or(Some(text)),
+            State::Pending => {}
+        }
+    }
+    match (none || any_ok, failed) {
+        (true, _) => State::Ok(union_of(known)),
+        (false, Some(text)) => State::Failed(text),
+        (false, None) => State::Pending,
+    }
+}
+
 impl Walk<'_> {
     fn tree<T: Step>(&mut self, tree: &NameTree<T>, suffix: &Path, depth: usize) -> Walked {
         if let Some(refused) = self.refuse(depth) {
@@ -150,26 +174,7 @@ impl Walk<'_> {
 
     /// All branches that are known now; the others join when they are.
     fn union<T: Step>(&mut self, branches: &[Weighted<T>], suffix: &Path, depth: usize) -> Walked {
-        let mut known = Vec::with_capacity(branches.len());
-        let mut any_ok = branches.is_empty();
-        let mut failed = None;
-        for branch in branches {
-            match self.tree(&branch.tree, suffix, depth) {
-                State::Ok(tree) => {
-                    any_ok = true;
-                    if !matches!(tree, NameTree::Neg | NameTree::Fail) {
-                        known.push(Weighted { weight: branch.weight, tree });
-                    }
-                }
-                State::Failed(text) => failed = failed.or(Some(text)),
-                State::Pending => {}
-            }
-        }
-        match (any_ok, failed) {
-            (true, _) => State::Ok(union_of(known)),
-            (false, Some(text)) => State::Failed(text),
-            (false, None) => State::Pending,
-        }
+        union(branches.iter().map(|branch| (branch.weight, self.tree(&branch.tree, suffix, depth))))
     }
 
     /// The text for a walk that became too large: the loop when a path came back, else how the trail began.

@@ -49,7 +49,7 @@ impl Connection {
         let arrival = Arrival { peer: self.peer, now: self.now, replayable: work.framing.held };
         let (mut exchange, step) = server.router.borrow_mut().on_head(&mut work.request, arrival);
         let done = self.follow(step, &mut work, &mut exchange).await;
-        server.router.borrow_mut().on_end(exchange, done.outcome, worker.clock.now());
+        server.router.borrow_mut().on_end(exchange, done.outcome, self.now);
         worker.done(work);
         // Closing over unread bytes would reset the connection and could destroy the answer on its way.
         if done.linger || !done.keep && done.outcome == Outcome::Complete && self.caller.has_more() {
@@ -287,7 +287,9 @@ impl Connection {
             say_keep: work.framing.version == Version::Http10,
         };
         reply::write(answer, form, work.flow.download.out.buffer(worker));
-        match self.flush(work, worker).await {
+        let written = self.flush(work, worker).await;
+        self.now = worker.clock.now();
+        match written {
             Ok(()) => Done { outcome: Outcome::Complete, keep, linger: !whole },
             Err(_) => Done::gone(),
         }

@@ -14,15 +14,9 @@ impl HeadBuf {
         self.bytes.extend_from_slice(head);
         with_headers(|headers| {
             let mut parsed = httparse::Request::new(&mut []);
-            match httparse::ParserConfig::default().parse_request_with_uninit_headers(
-                &mut parsed,
-                &self.bytes,
-                headers,
-            ) {
-                Ok(httparse::Status::Complete(n)) if n == self.bytes.len() => {}
-                Ok(_) => return Err(HeadError::Malformed("incomplete head")),
-                Err(e) => return Err(refused(e)),
-            }
+            let parser = httparse::ParserConfig::default();
+            let done = parser.parse_request_with_uninit_headers(&mut parsed, &self.bytes, headers);
+            whole(done, self.bytes.len())?;
             let base = self.bytes.as_ptr() as usize;
             let (method, target) = (parsed.method.unwrap_or(""), parsed.path.unwrap_or(""));
             if !target.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
@@ -50,15 +44,9 @@ impl HeadBuf {
         self.bytes.extend_from_slice(head);
         with_headers(|headers| {
             let mut parsed = httparse::Response::new(&mut []);
-            match httparse::ParserConfig::default().parse_response_with_uninit_headers(
-                &mut parsed,
-                &self.bytes,
-                headers,
-            ) {
-                Ok(httparse::Status::Complete(n)) if n == self.bytes.len() => {}
-                Ok(_) => return Err(HeadError::Malformed("incomplete head")),
-                Err(e) => return Err(refused(e)),
-            }
+            let parser = httparse::ParserConfig::default();
+            let done = parser.parse_response_with_uninit_headers(&mut parsed, &self.bytes, headers);
+            whole(done, self.bytes.len())?;
             // httparse skips empty lines. Before a response nothing sends them: whoever counts bytes otherwise than its
             // peer does is not to be trusted with where the head begins.
             let len = memchr::memchr(b'\r', &self.bytes).unwrap_or(0);
@@ -74,6 +62,15 @@ impl HeadBuf {
             index(&mut self.lines, &mut self.present, &self.bytes, parsed.headers);
             Ok(())
         })
+    }
+}
+
+/// The parser must have used all of the `len` bytes it was given.
+fn whole(done: httparse::Result<usize>, len: usize) -> Result<(), HeadError> {
+    match done {
+        Ok(httparse::Status::Complete(n)) if n == len => Ok(()),
+        Ok(_) => Err(HeadError::Malformed("incomplete head")),
+        Err(e) => Err(refused(e)),
     }
 }
 
