@@ -96,8 +96,25 @@ impl Known {
             (30, b'f') => &[K::FinagleHttpNonretryableNack, K::FinagleHttpRetryableRequest],
             _ => return None,
         };
-        candidates.iter().copied().find(|k| k.text().as_bytes().eq_ignore_ascii_case(name))
+        candidates.iter().copied().find(|k| same(k.text().as_bytes(), name))
     }
+}
+
+/// Whether two spellings of one length, `text` made of letters, digits and `-`, differ in case at most.
+fn same(text: &[u8], name: &[u8]) -> bool {
+    let words = |at: usize| Some((text.get(at..)?.first_chunk::<8>()?, name.get(at..)?.first_chunk::<8>()?));
+    let mut at = 0;
+    while let Some((t, n)) = words(at) {
+        let (t, n) = (u64::from_le_bytes(*t), u64::from_le_bytes(*n));
+        // Where `text` has a letter, and only there, the bit that tells the cases apart does not matter.
+        let case = (t & 0x4040_4040_4040_4040) >> 1;
+        if (t ^ n) & !case != 0 {
+            return false;
+        }
+        // The last word overlaps the one before it, so that no byte is left over.
+        at = if at + 16 > text.len() && at + 8 < text.len() { text.len() - 8 } else { at + 8 };
+    }
+    at >= 8 || text.eq_ignore_ascii_case(name)
 }
 
 /// A field by name: one the proxy knows, or any other (compared without case).

@@ -7,9 +7,10 @@ use super::body::{Decoder, Encoding};
 use super::connection::Caller;
 use super::flow::{Flow, Stage};
 use super::framing::{self, Body};
+use super::head::{HeadError, Message};
 use super::read::poll_read;
 use super::reply::length_line;
-use super::scan::{Scanned, Scanner};
+use super::scan::Scanner;
 use super::work::Work;
 use crate::context::{Context as Worker, Draining, ServerContext};
 use crate::pool::Upstream;
@@ -243,47 +244,45 @@ impl Attempt<'_> {
         let mut at = 0;
         let end = loop {
             let rest = &all[at..];
-            match self.work.flow.download.scanner.scan(rest, self.server.settings.limits) {
-                Scanned::Complete(n) => match self.head(&rest[..n], &rest[n..], worker) {
+            let Work { response, flow, .. } = &mut *self.work;
+            let limits = self.server.settings.limits;
+            match response.read(Message::Response, &mut flow.download.scanner, rest, limits) {
+                Ok(Some(n)) => match self.head(&rest[n..], worker) {
                     After::Interim => {
                         at += n;
                         self.work.flow.download.interim += 1;
                         if self.work.flow.download.interim > MOST_INTERIM {
                             break Some(malformed("too many interim responses".to_owned()));
                         }
-                        self.work.flow.download.scanner = Scanner::default();
                     }
                     After::Body => break None,
                     After::End(end) => break Some(end),
                 },
-                Scanned::Partial => {
+                Ok(None) => {
                     let mut kept = worker.buffer();
                     kept.extend_from_slice(rest);
                     self.work.flow.download.partial = kept;
                     break None;
                 }
-                fault => break Some(malformed(self.limit_text(fault))),
+                Err(why) => break Some(malformed(self.head_error(why))),
             }
         };
         worker.recycle(partial);
         end
     }
 
-    fn limit_text(&self, fault: Scanned) -> String {
+    fn head_error(&self, why: HeadError) -> String {
         let limits = self.server.settings.limits;
-        match fault {
-            Scanned::LineTooLong => format!("An HTTP line is larger than {} bytes.", limits.initial_line),
-            Scanned::HeadersTooLong => format!("HTTP header is larger than {} bytes.", limits.headers),
-            _ => "a line of the response's head ends with a bare LF".to_owned(),
+        match why {
+            HeadError::LineTooLong => format!("An HTTP line is larger than {} bytes.", limits.initial_line),
+            HeadError::HeadersTooLong => format!("HTTP header is larger than {} bytes.", limits.headers),
+            _ => format!("malformed response: {why}"),
         }
     }
 
     /// A complete head: an interim one, or the final one with what follows it.
-    fn head(&mut self, head: &[u8], rest: &[u8], worker: &Worker) -> After {
+    fn head(&mut self, rest: &[u8], worker: &Worker) -> After {
         let Work { response, request, flow, framing, .. } = &mut *self.work;
-        if let Err(e) = response.parse_response(head) {
-            return After::End(malformed(format!("malformed response: {e}")));
-        }
         match response.status() {
             // Nobody asked for another protocol: `Upgrade` is not forwarded.
             101 => return After::End(malformed("unexpected 101 Switching Protocols".to_owned())),

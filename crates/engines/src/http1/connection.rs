@@ -1,9 +1,10 @@
 //! A caller's connection: one task that takes requests off it and answers them, one after the other.
 
 use super::framing;
+use super::head::Message;
 use super::read::poll_read;
 use super::reply;
-use super::scan::{Scanned, Scanner, empty_lines};
+use super::scan::{Scanner, empty_lines};
 use super::work::{Framing, Work};
 use crate::context::{Connections, Context as Worker, Draining, Live, ServerContext};
 use crate::timer::Timer;
@@ -171,42 +172,37 @@ impl Connection {
         if rest.is_empty() || fresh && rest == b"\r" {
             return (skip, None);
         }
-        let status = match self.scanner.scan(rest, self.server.settings.limits) {
-            Scanned::Partial => {
+        let mut work = worker.work();
+        let limits = self.server.settings.limits;
+        match work.request.read(Message::Request, &mut self.scanner, rest, limits) {
+            Ok(None) => {
+                worker.done(work);
                 self.head_since.get_or_insert_with(|| worker.clock.now());
-                return (skip, None);
+                (skip, None)
             }
-            Scanned::Complete(n) => {
-                self.scanner = Scanner::default();
+            Ok(Some(n)) => {
                 self.head_since = None;
-                let mut work = worker.work();
-                match self.frame(&mut work, &rest[..n]) {
-                    Ok(()) => return (skip + n, Some(Next::Request(work))),
-                    Err(status) => status,
+                match self.frame(&mut work) {
+                    Ok(()) => (skip + n, Some(Next::Request(work))),
+                    Err(why) => (input.len(), Some(self.refused(400, why))),
                 }
             }
-            Scanned::LineTooLong => 414,
-            Scanned::HeadersTooLong => 431,
-            Scanned::BareLineFeed => 400,
-        };
-        (input.len(), Some(Next::Refuse(status)))
+            Err(why) => (input.len(), Some(self.refused(why.status(), why))),
+        }
     }
 
-    fn frame(&self, work: &mut Work, head: &[u8]) -> Result<(), u16> {
-        use super::head::HeadError;
-        let refused = |status: u16, why: &dyn std::fmt::Display| {
-            tracing::debug!(peer = %self.peer, %why, status, "refused a request");
-            status
-        };
-        work.request.parse_request(head).map_err(|e| match e {
-            HeadError::TooManyLines => refused(431, &e),
-            HeadError::Malformed(_) => refused(400, &e),
-        })?;
-        let request = framing::of_request(&mut work.request).map_err(|e| refused(400, &e))?;
+    fn frame(&self, work: &mut Work) -> Result<(), &'static str> {
+        let request = framing::of_request(&mut work.request)?;
         let version = work.request.version();
         work.framing = Framing { request, version, held: true };
         debug_assert!(!work.request.has(Known::ContentLength));
         Ok(())
+    }
+
+    #[cold]
+    fn refused(&self, status: u16, why: impl std::fmt::Display) -> Next {
+        tracing::debug!(peer = %self.peer, %why, status, "refused a request");
+        Next::Refuse(status)
     }
 
     fn poll_head_time(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<()> {

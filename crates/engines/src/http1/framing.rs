@@ -40,7 +40,7 @@ pub(crate) struct ResponseFraming {
 
 /// Decides a request's framing and takes its framing fields off the head.
 pub(crate) fn of_request(head: &mut HeadBuf) -> Result<RequestFraming, &'static str> {
-    if head.has(Known::Host) && several_hosts(head) {
+    if head.repeats(Known::Host) && several_hosts(head) {
         return Err("Host lines that differ");
     }
     let body = match (head.has(Known::TransferEncoding), head.has(Known::ContentLength)) {
@@ -101,22 +101,22 @@ fn several_hosts(head: &HeadBuf) -> bool {
 
 /// The transfer coding must be `chunked` and nothing else, once.
 fn chunked(head: &HeadBuf) -> Result<(), &'static str> {
-    let mut values = head.values(Name::Known(Known::TransferEncoding));
-    match (values.next(), values.next()) {
-        (Some(v), None) if v.eq_ignore_ascii_case(b"chunked") => Ok(()),
+    match head.get(Known::TransferEncoding.into()) {
+        Some(v) if v.eq_ignore_ascii_case(b"chunked") && !head.repeats(Known::TransferEncoding) => Ok(()),
         _ => Err("Transfer-Encoding other than chunked"),
     }
 }
 
 /// The one Content-Length: digits only.
 fn content_length(head: &HeadBuf) -> Result<u64, &'static str> {
-    let mut values = head.values(Name::Known(Known::ContentLength));
-    match (values.next(), values.next()) {
-        (Some(v), None) if (1..=19).contains(&v.len()) && v.iter().all(u8::is_ascii_digit) => {
-            Ok(v.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
-        }
-        (Some(_), None) => Err("invalid Content-Length"),
-        _ => Err("Multiple Content-Length values found"),
+    if head.repeats(Known::ContentLength) {
+        return Err("Multiple Content-Length values found");
+    }
+    let value = head.get(Known::ContentLength.into()).unwrap_or_default();
+    if (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit) {
+        Ok(value.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
+    } else {
+        Err("invalid Content-Length")
     }
 }
 

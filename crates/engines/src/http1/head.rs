@@ -43,6 +43,8 @@ pub(crate) struct HeadBuf {
     added: Vec<Added>,
     /// One bit for each known field that is present.
     present: u64,
+    /// One bit for each known field that was received on more than one line.
+    repeated: u64,
     mark: Mark,
     start: StartLine,
     /// The target as it shall be sent, where it differs from the one received.
@@ -75,19 +77,40 @@ impl Default for StartLine {
 
 /// Most lines a head may have. `maxHeadersKB` ends it sooner for all but empty ones.
 const MOST_LINES: usize = 1024;
+
 /// Why a head was refused; the text is for the log and, of a response, for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadError {
     /// Not HTTP/1.0 or HTTP/1.1 as RFC 9112 defines it.
     Malformed(&'static str),
+    /// A line ended with a bare LF, the seed of request smuggling.
+    BareLineFeed,
+    /// The first line is longer than the limit.
+    LineTooLong,
+    /// The header lines together are longer than the limit.
+    HeadersTooLong,
     /// More lines than [`MOST_LINES`].
     TooManyLines,
+}
+
+impl HeadError {
+    /// Status of the answer to a request with such a head (dataplane.md §4.3).
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            HeadError::Malformed(_) | HeadError::BareLineFeed => 400,
+            HeadError::LineTooLong => 414,
+            HeadError::HeadersTooLong | HeadError::TooManyLines => 431,
+        }
+    }
 }
 
 impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HeadError::Malformed(why) => f.write_str(why),
+            HeadError::BareLineFeed => f.write_str("a line ends with a bare LF"),
+            HeadError::LineTooLong => f.write_str("the first line is too long"),
+            HeadError::HeadersTooLong => f.write_str("the header lines are too long"),
             HeadError::TooManyLines => write!(f, "more than {MOST_LINES} header lines"),
         }
     }
@@ -112,9 +135,14 @@ impl HeadBuf {
         self.lines.clear();
         self.extra.clear();
         self.added.clear();
-        self.present = 0;
+        (self.present, self.repeated) = (0, 0);
         self.mark = Mark::default();
         self.target = None;
+    }
+
+    /// Whether a known field came on more than one line.
+    pub(crate) fn repeats(&self, name: Known) -> bool {
+        self.repeated & bit(name) != 0
     }
 
     /// Bytes of memory held.
@@ -362,5 +390,6 @@ impl ResponseHead for HeadBuf {
 }
 
 mod parse;
+pub(crate) use parse::{Message, is_field_line};
 #[cfg(test)]
 mod tests;

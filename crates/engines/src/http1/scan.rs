@@ -1,8 +1,9 @@
 //! Finds the end of a head in bytes that arrive piece by piece, and holds it to its limits on the way.
 //!
 //! Each byte is looked at once, however small the pieces, so a caller that sends a head byte by byte costs no more than
-//! its bytes. Only CRLF ends a line: a bare LF is the seed of request smuggling and is refused here, before anything else
-//! reads the head (architecture.md §8).
+//! its bytes. Only CRLF ends a line, here as where the head is parsed (architecture.md §8).
+
+use super::head::HeadError;
 
 /// Limits of a head, in bytes (dataplane.md §4.1, §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +20,6 @@ impl Default for Limits {
     }
 }
 
-/// What the bytes so far amount to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scanned {
-    /// No empty line yet.
-    Partial,
-    /// The head ends before this offset.
-    Complete(usize),
-    /// The first line is too long (414).
-    LineTooLong,
-    /// The header lines are too long (431).
-    HeadersTooLong,
-    /// A line ended with a bare LF (400).
-    BareLineFeed,
-}
-
 /// State between pieces of one head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scanner {
@@ -48,25 +34,31 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Looks at `bytes`, which begins with what earlier calls were given.
-    pub(crate) fn scan(&mut self, bytes: &[u8], limits: Limits) -> Scanned {
+    /// Whether nothing was looked at yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.at == 0
+    }
+
+    /// Looks at `bytes`, which begins with what earlier calls were given: the offset behind the head's empty line, if
+    /// that has come.
+    pub(crate) fn scan(&mut self, bytes: &[u8], limits: Limits) -> Result<Option<usize>, HeadError> {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.at..]) {
             let lf = self.at + found;
             if lf == self.line || bytes[lf - 1] != b'\r' {
-                return Scanned::BareLineFeed;
+                return Err(HeadError::BareLineFeed);
             }
             let len = lf - 1 - self.line;
             if self.lines == 0 {
                 if len >= limits.initial_line {
-                    return Scanned::LineTooLong;
+                    return Err(HeadError::LineTooLong);
                 }
             } else {
                 self.headers += len;
                 if self.headers >= limits.headers {
-                    return Scanned::HeadersTooLong;
+                    return Err(HeadError::HeadersTooLong);
                 }
                 if len == 0 {
-                    return Scanned::Complete(lf + 1);
+                    return Ok(Some(lf + 1));
                 }
             }
             self.lines += 1;
@@ -78,12 +70,12 @@ impl Scanner {
     }
 
     /// Whether the line that has not ended yet is too long already. Its last byte may be the CR of its end.
-    fn unfinished(&self, limits: Limits) -> Scanned {
+    fn unfinished(&self, limits: Limits) -> Result<Option<usize>, HeadError> {
         let len = (self.at - self.line).saturating_sub(1);
         match self.lines {
-            0 if len >= limits.initial_line => Scanned::LineTooLong,
-            1.. if self.headers + len >= limits.headers => Scanned::HeadersTooLong,
-            _ => Scanned::Partial,
+            0 if len >= limits.initial_line => Err(HeadError::LineTooLong),
+            1.. if self.headers + len >= limits.headers => Err(HeadError::HeadersTooLong),
+            _ => Ok(None),
         }
     }
 }
@@ -100,14 +92,14 @@ mod tests {
     const LIMITS: Limits = Limits { initial_line: 20, headers: 16 };
 
     /// Scans `text` whole and byte by byte; both must agree.
-    fn check(text: &str, want: Scanned) {
+    fn check(text: &str, want: Result<Option<usize>, HeadError>) {
         let bytes = text.as_bytes();
         assert_eq!(Scanner::default().scan(bytes, LIMITS), want, "whole {text:?}");
         let mut scanner = Scanner::default();
-        let mut got = Scanned::Partial;
+        let mut got = Ok(None);
         for end in 1..=bytes.len() {
             got = scanner.scan(&bytes[..end], LIMITS);
-            if got != Scanned::Partial {
+            if got != Ok(None) {
                 break;
             }
         }
@@ -116,29 +108,29 @@ mod tests {
 
     #[test]
     fn heads_end_at_their_empty_line() {
-        check("GET / HTTP/1.1\r\n\r\n", Scanned::Complete(18));
-        check("GET / HTTP/1.1\r\nA: b\r\n\r\n", Scanned::Complete(24));
-        check("GET / HTTP/1.1\r\nA: b\r\n", Scanned::Partial);
-        check("", Scanned::Partial);
-        assert_eq!(Scanner::default().scan(b"GET / HTTP/1.1\r\n\r\nbody\n", LIMITS), Scanned::Complete(18));
+        check("GET / HTTP/1.1\r\n\r\n", Ok(Some(18)));
+        check("GET / HTTP/1.1\r\nA: b\r\n\r\n", Ok(Some(24)));
+        check("GET / HTTP/1.1\r\nA: b\r\n", Ok(None));
+        check("", Ok(None));
+        assert_eq!(Scanner::default().scan(b"GET / HTTP/1.1\r\n\r\nbody\n", LIMITS), Ok(Some(18)));
     }
 
     #[test]
     fn bare_line_feeds_are_refused() {
-        check("GET / HTTP/1.1\n\n", Scanned::BareLineFeed);
-        check("GET / HTTP/1.1\r\nA: b\n\r\n", Scanned::BareLineFeed);
-        check("\nGET / HTTP/1.1\r\n\r\n", Scanned::BareLineFeed);
-        check("GET / HTTP/1.1\r\n\n", Scanned::BareLineFeed);
+        check("GET / HTTP/1.1\n\n", Err(HeadError::BareLineFeed));
+        check("GET / HTTP/1.1\r\nA: b\n\r\n", Err(HeadError::BareLineFeed));
+        check("\nGET / HTTP/1.1\r\n\r\n", Err(HeadError::BareLineFeed));
+        check("GET / HTTP/1.1\r\n\n", Err(HeadError::BareLineFeed));
     }
 
     #[test]
     fn limits_hold_to_the_byte() {
-        check("GET /1234 HTTP/1.1x\r\n\r\n", Scanned::Complete(23));
-        check("GET /12345 HTTP/1.1x\r\n\r\n", Scanned::LineTooLong);
-        check("GET / HTTP/1.1\r\nA: 345678\r\nB: 34\r\n\r\n", Scanned::Complete(36));
-        check("GET / HTTP/1.1\r\nA: 345678\r\nB: 345\r\nC\r\n\r\n", Scanned::HeadersTooLong);
-        check("GET / HTTP/1.1\r\nA: 34567890123456", Scanned::HeadersTooLong);
-        check("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Scanned::LineTooLong);
+        check("GET /1234 HTTP/1.1x\r\n\r\n", Ok(Some(23)));
+        check("GET /12345 HTTP/1.1x\r\n\r\n", Err(HeadError::LineTooLong));
+        check("GET / HTTP/1.1\r\nA: 345678\r\nB: 34\r\n\r\n", Ok(Some(36)));
+        check("GET / HTTP/1.1\r\nA: 345678\r\nB: 345\r\nC\r\n\r\n", Err(HeadError::HeadersTooLong));
+        check("GET / HTTP/1.1\r\nA: 34567890123456", Err(HeadError::HeadersTooLong));
+        check("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Err(HeadError::LineTooLong));
     }
 
     #[test]

@@ -1,142 +1,264 @@
-//! From bytes to indexed lines, with httparse.
+//! From bytes to indexed lines: one look at each byte of a head.
+//!
+//! The head is checked, its lines indexed and their names classified in the same pass, because every request pays for two
+//! heads (docs/adr/0002). What is accepted is what httparse accepts, less what two readers could take in two ways; the
+//! tests hold the two to each other.
 
 use super::{HeadBuf, HeadError, Line, MOST_LINES, StartLine, bit, offset};
+use crate::http1::scan::{Limits, Scanner};
 use router::header::Known;
 use router::seam::Version;
 
-/// Lines for which no heap memory is needed while parsing.
-const FEW_LINES: usize = 48;
+/// What a head belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    Request,
+    Response,
+}
 
 impl HeadBuf {
-    /// Takes over the head of a request: `head` ends with its empty line and has CRLF line ends only.
-    pub(crate) fn parse_request(&mut self, head: &[u8]) -> Result<(), HeadError> {
+    /// Reads a head off the start of `input`: its length, or nothing as long as bytes are missing. `scanner` keeps the
+    /// place between calls, which are given the same bytes and more.
+    ///
+    /// A head that comes whole is read at once. One that comes in pieces costs a second look at its bytes, but no more
+    /// than that, however small the pieces.
+    pub(crate) fn read(
+        &mut self,
+        message: Message,
+        scanner: &mut Scanner,
+        input: &[u8],
+        limits: Limits,
+    ) -> Result<Option<usize>, HeadError> {
+        if scanner.is_fresh()
+            && let Some(n) = self.parse(message, input, limits)?
+        {
+            return Ok(Some(n));
+        }
+        let Some(n) = scanner.scan(input, limits)? else { return Ok(None) };
+        *scanner = Scanner::default();
+        match self.parse(message, &input[..n], limits)? {
+            Some(parsed) if parsed == n => Ok(Some(n)),
+            _ => Err(HeadError::Malformed("incomplete first line")),
+        }
+    }
+
+    /// Takes over the head at the start of `input`, if all of it is there.
+    fn parse(&mut self, message: Message, input: &[u8], limits: Limits) -> Result<Option<usize>, HeadError> {
         self.clear();
-        self.bytes.extend_from_slice(head);
-        with_headers(|headers| {
-            let mut parsed = httparse::Request::new(&mut []);
-            let parser = httparse::ParserConfig::default();
-            let done = parser.parse_request_with_uninit_headers(&mut parsed, &self.bytes, headers);
-            whole(done, self.bytes.len())?;
-            let base = self.bytes.as_ptr() as usize;
-            let (method, target) = (parsed.method.unwrap_or(""), parsed.path.unwrap_or(""));
-            if !target.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
-                return Err(HeadError::Malformed("invalid byte in the request target"));
+        let start = match message {
+            Message::Request => request_line(input)?,
+            Message::Response => status_line(input)?,
+        };
+        let Some(start) = start else { return Ok(None) };
+        if start.len as usize >= limits.initial_line {
+            return Err(HeadError::LineTooLong);
+        }
+        self.start = start;
+        let end = self.lines(input, start.len as usize + 2, limits.headers)?;
+        if let Some(end) = end {
+            self.bytes.extend_from_slice(&input[..end]);
+        }
+        Ok(end)
+    }
+
+    /// Indexes the header lines from `at` on, up to and with the empty line; all together must be shorter than `limit`.
+    fn lines(&mut self, input: &[u8], mut at: usize, limit: usize) -> Result<Option<usize>, HeadError> {
+        let mut total = 0;
+        loop {
+            let Some(&first) = input.get(at) else { return Ok(None) };
+            if first == b'\r' {
+                return Ok(line_end(input, at)?.then_some(at + 2));
             }
-            let at = offset(target.as_ptr() as usize - base);
-            self.start = StartLine {
-                len: 0,
-                method_len: offset(method.len()),
-                target: at,
-                target_end: at + offset(target.len()),
-                status: 0,
-                version: version(parsed.version),
-            };
-            // httparse has checked that exactly ` HTTP/1.x` follows the target.
-            self.start.len = self.start.target_end + 9;
-            index(&mut self.lines, &mut self.present, &self.bytes, parsed.headers);
-            Ok(())
-        })
-    }
-
-    /// Takes over the head of a response: as [`HeadBuf::parse_request`].
-    pub(crate) fn parse_response(&mut self, head: &[u8]) -> Result<(), HeadError> {
-        self.clear();
-        self.bytes.extend_from_slice(head);
-        with_headers(|headers| {
-            let mut parsed = httparse::Response::new(&mut []);
-            let parser = httparse::ParserConfig::default();
-            let done = parser.parse_response_with_uninit_headers(&mut parsed, &self.bytes, headers);
-            whole(done, self.bytes.len())?;
-            // httparse skips empty lines. Before a response nothing sends them: whoever counts bytes otherwise than its
-            // peer does is not to be trusted with where the head begins.
-            let len = memchr::memchr(b'\r', &self.bytes).unwrap_or(0);
-            if len == 0 {
-                return Err(HeadError::Malformed("empty line before the status line"));
+            let Some(line) = header_line(input, at)? else { return Ok(None) };
+            let next = line.end as usize;
+            total += next - 2 - at;
+            if total >= limit {
+                return Err(HeadError::HeadersTooLong);
             }
-            self.start = StartLine {
-                len: offset(len),
-                status: parsed.code.unwrap_or(0),
-                version: version(parsed.version),
-                ..StartLine::default()
-            };
-            index(&mut self.lines, &mut self.present, &self.bytes, parsed.headers);
-            Ok(())
-        })
-    }
-}
-
-/// The parser must have used all of the `len` bytes it was given.
-fn whole(done: httparse::Result<usize>, len: usize) -> Result<(), HeadError> {
-    match done {
-        Ok(httparse::Status::Complete(n)) if n == len => Ok(()),
-        Ok(_) => Err(HeadError::Malformed("incomplete head")),
-        Err(e) => Err(refused(e)),
-    }
-}
-
-fn version(minor: Option<u8>) -> Version {
-    if minor == Some(0) { Version::Http10 } else { Version::Http11 }
-}
-
-fn refused(e: httparse::Error) -> HeadError {
-    HeadError::Malformed(match e {
-        httparse::Error::TooManyHeaders => return HeadError::TooManyLines,
-        httparse::Error::HeaderName => "invalid byte in a header name",
-        httparse::Error::HeaderValue => "invalid byte in a header value",
-        httparse::Error::NewLine => "invalid line end",
-        httparse::Error::Status => "invalid status line",
-        httparse::Error::Token => "invalid byte in the first line",
-        httparse::Error::Version => "invalid HTTP version",
-    })
-}
-
-/// Runs a parser with room for few headers, and again with room for many where that was not enough.
-fn with_headers<'b>(
-    mut parse: impl FnMut(&mut [std::mem::MaybeUninit<httparse::Header<'b>>]) -> Result<(), HeadError>,
-) -> Result<(), HeadError> {
-    let mut few = [const { std::mem::MaybeUninit::uninit() }; FEW_LINES];
-    match parse(&mut few) {
-        Err(HeadError::TooManyLines) => {
-            let mut many = vec![const { std::mem::MaybeUninit::uninit() }; MOST_LINES];
-            parse(&mut many)
+            if self.lines.len() == MOST_LINES {
+                return Err(HeadError::TooManyLines);
+            }
+            if let Some(known) = line.known {
+                self.repeated |= self.present & bit(known);
+                self.present |= bit(known);
+            }
+            self.lines.push(line);
+            at = next;
         }
-        done => done,
     }
 }
 
-/// Fills `lines` from what httparse found in `bytes`.
-fn index(lines: &mut Vec<Line>, present: &mut u64, bytes: &[u8], headers: &[httparse::Header<'_>]) {
-    let base = bytes.as_ptr() as usize;
-    lines.clear();
-    *present = 0;
-    for h in headers {
-        let name = offset(h.name.as_ptr() as usize - base);
-        let name_end = name + offset(h.name.len());
-        let value = if h.value.is_empty() { name_end + 2 } else { offset(h.value.as_ptr() as usize - base) };
-        let known = Known::classify(h.name.as_bytes());
-        if let Some(k) = known {
-            *present |= bit(k);
-        }
-        // The end of a line is where the next begins: known only then.
-        if let Some(last) = lines.last_mut() {
-            close(last, name, bytes);
-        }
-        let value_end = value + offset(h.value.len());
-        lines.push(Line { name, name_end, value, value_end, end: 0, known, live: true, clean: false });
+/// Reads `method SP target SP HTTP/1.x CRLF`.
+fn request_line(input: &[u8]) -> Result<Option<StartLine>, HeadError> {
+    let method = token_end(input, 0);
+    if method == input.len() {
+        return Ok(None);
     }
-    if let Some(last) = lines.last_mut() {
-        close(last, offset(bytes.len() - 2), bytes);
+    if method == 0 || input[method] != b' ' {
+        return Err(HeadError::Malformed("invalid method"));
+    }
+    let target = method + 1;
+    let visible = |b: &u8| (0x21..=0x7e).contains(b);
+    let Some(len) = input[target..].iter().position(|b| !visible(b)) else { return Ok(None) };
+    let end = target + len;
+    if len == 0 || input[end] != b' ' {
+        return Err(HeadError::Malformed("invalid byte in the request target"));
+    }
+    let Some(rest) = input[end + 1..].first_chunk::<8>() else { return Ok(None) };
+    let version = version(rest)?;
+    Ok(line_end(input, end + 9)?.then_some(StartLine {
+        len: offset(end + 9),
+        method_len: offset(method),
+        target: offset(target),
+        target_end: offset(end),
+        status: 0,
+        version,
+    }))
+}
+
+/// Reads `HTTP/1.x SP status [SP reason] CRLF`.
+fn status_line(input: &[u8]) -> Result<Option<StartLine>, HeadError> {
+    let Some(&[a, b, c, d, e, f, g, h, space, x, y, z]) = input.first_chunk::<12>() else {
+        return Ok(None);
+    };
+    let version = version(&[a, b, c, d, e, f, g, h])?;
+    if space != b' ' || ![x, y, z].iter().all(u8::is_ascii_digit) {
+        return Err(HeadError::Malformed("invalid status"));
+    }
+    let status = [x, y, z].iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'));
+    let len = value_end(input, 12);
+    match input.get(12) {
+        Some(b' ' | b'\r') | None => {}
+        Some(_) => return Err(HeadError::Malformed("invalid status")),
+    }
+    if len == input.len() {
+        return Ok(None);
+    }
+    Ok(line_end(input, len)?.then_some(StartLine {
+        len: offset(len),
+        status,
+        version,
+        ..StartLine::default()
+    }))
+}
+
+fn version(text: &[u8; 8]) -> Result<Version, HeadError> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        _ => Err(HeadError::Malformed("invalid HTTP version")),
     }
 }
 
-fn close(line: &mut Line, end: u32, bytes: &[u8]) {
-    line.end = end;
-    // An empty value has no place of its own; put it where `name: ` ends and let the line be written anew.
-    if line.value_end + 2 > end {
-        line.value = line.name_end;
-        line.value_end = line.name_end;
+/// Reads `name: value CRLF` at `at`, where there is a byte.
+fn header_line(input: &[u8], at: usize) -> Result<Option<Line>, HeadError> {
+    let name_end = token_end(input, at);
+    if name_end == input.len() {
+        return Ok(None);
     }
-    line.clean = line.value_end + 2 == end
-        && line.value == line.name_end + 2
-        && bytes.get(line.name_end as usize + 1) == Some(&b' ');
+    if name_end == at || input[name_end] != b':' {
+        return Err(HeadError::Malformed("invalid byte in a header name"));
+    }
+    let mut value = name_end + 1;
+    while let Some(b' ' | b'\t') = input.get(value) {
+        value += 1;
+    }
+    let crlf = value_end(input, value);
+    if crlf == input.len() {
+        return Ok(None);
+    }
+    if !line_end(input, crlf)? {
+        return Ok(None);
+    }
+    let mut end = crlf;
+    while end > value && matches!(input[end - 1], b' ' | b'\t') {
+        end -= 1;
+    }
+    Ok(Some(Line {
+        name: offset(at),
+        name_end: offset(name_end),
+        value: offset(value),
+        value_end: offset(end),
+        end: offset(crlf + 2),
+        known: Known::classify(&input[at..name_end]),
+        live: true,
+        clean: end == crlf && value == name_end + 2 && input[name_end + 1] == b' ',
+    }))
+}
+
+/// Whether this is one whole header or trailer line.
+pub(crate) fn is_field_line(line: &[u8]) -> bool {
+    matches!(header_line(line, 0), Ok(Some(l)) if l.end as usize == line.len())
+}
+
+/// Whether the line ends at `at`, where there is a byte that cannot be part of it; false when its LF is missing.
+fn line_end(input: &[u8], at: usize) -> Result<bool, HeadError> {
+    match (input.get(at), input.get(at + 1)) {
+        (Some(b'\r'), Some(b'\n')) => Ok(true),
+        (Some(b'\r') | None, None) => Ok(false),
+        (Some(b'\n'), _) => Err(HeadError::BareLineFeed),
+        (Some(b'\r'), _) => Err(HeadError::Malformed("a CR without LF")),
+        _ => Err(HeadError::Malformed("invalid byte in a line")),
+    }
+}
+
+/// Which bytes may stand in a method or a name (RFC 9110 §5.6.2).
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let byte = b as u8;
+        table[b] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        b += 1;
+    }
+    table
+};
+
+/// The first offset from `at` on that is no token byte.
+fn token_end(input: &[u8], at: usize) -> usize {
+    let len = input[at..].iter().position(|&b| !TOKEN[usize::from(b)]);
+    len.map_or(input.len(), |len| at + len)
+}
+
+/// The first offset from `at` on that cannot be part of a field value or a reason phrase: a control byte other than TAB.
+/// Eight bytes are looked at together.
+fn value_end(input: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    while let Some(chunk) = input[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        // A byte's high bit comes out set where the byte is below 0x20 or is 0x7f; the lowest such bit is exact.
+        let low = word.wrapping_sub(0x20 * ONES) & !word;
+        let delete = (word ^ (0x7f * ONES)).wrapping_sub(ONES) & !word;
+        let found = (low | delete) & HIGH;
+        if found == 0 {
+            at += 8;
+            continue;
+        }
+        at += found.trailing_zeros() as usize / 8;
+        if input[at] != b'\t' {
+            return at;
+        }
+        at += 1;
+    }
+    let control = |&b: &u8| b < 0x20 && b != b'\t' || b == 0x7f;
+    input[at..].iter().position(control).map_or(input.len(), |len| at + len)
 }

@@ -1,6 +1,28 @@
 //! Heads: parsed, edited, written.
 
 use super::*;
+use crate::http1::scan::{Limits, Scanner};
+use proptest::prelude::*;
+
+impl HeadBuf {
+    /// Takes over a head that must be whole.
+    pub(crate) fn parse_request(&mut self, head: &[u8]) -> Result<(), HeadError> {
+        self.parse_whole(Message::Request, head)
+    }
+
+    /// Takes over a head that must be whole.
+    pub(crate) fn parse_response(&mut self, head: &[u8]) -> Result<(), HeadError> {
+        self.parse_whole(Message::Response, head)
+    }
+
+    fn parse_whole(&mut self, message: Message, head: &[u8]) -> Result<(), HeadError> {
+        let limits = Limits { initial_line: 1 << 20, headers: 1 << 20 };
+        match self.read(message, &mut Scanner::default(), head, limits)? {
+            Some(n) if n == head.len() => Ok(()),
+            _ => Err(HeadError::Malformed("not one whole head")),
+        }
+    }
+}
 
 fn request(text: &str) -> HeadBuf {
     let mut head = HeadBuf::default();
@@ -108,4 +130,68 @@ fn responses() {
     assert!(head.parse_response(b"HTTP/1.1 2x0 OK\r\n\r\n").is_err());
     assert!(head.parse_response(b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n").is_err());
     assert!(head.parse_response(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n").is_err());
+}
+
+/// Whether httparse takes all of `bytes` for one head that our own rules accept as well.
+fn accepted(requests: bool, bytes: &[u8]) -> bool {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let whole = |done| matches!(done, Ok(httparse::Status::Complete(n)) if n == bytes.len());
+    let visible = |target: &str| target.bytes().all(|b| (0x21..=0x7e).contains(&b));
+    let bare = |i: usize| bytes[i] == b'\n' && (i == 0 || bytes[i - 1] != b'\r');
+    let ours = !(0..bytes.len()).any(bare) && !bytes.starts_with(b"\r\n");
+    if requests {
+        let mut parsed = httparse::Request::new(&mut headers);
+        whole(parsed.parse(bytes)) && ours && parsed.path.is_some_and(visible)
+    } else {
+        let mut parsed = httparse::Response::new(&mut headers);
+        whole(parsed.parse(bytes)) && ours
+    }
+}
+
+/// A head put together from good and bad pieces.
+fn pieces() -> impl Strategy<Value = (bool, Vec<u8>)> {
+    let piece = prop_oneof![
+        8 => prop::sample::select(vec![
+            "GET", "G T", "/", "/a?b=c#d", "HTTP/1.1", "HTTP/1.0", "HTTP/1.", "http/1.1", " ", "  ", "\t", "\r\n", "\n", "\r",
+            "Host: a\r\n", "X-Y:z\r\n", "a: b \t\r\n", "n:\r\n", ": v\r\n", "a b: c\r\n", " fold\r\n", "200", " OK", "20", "2000",
+            "(): x\r\n", "aaaaaaaaaaaaaaaaaaaaaaaa: bbbbbbbbbbbbbbbbbbbbbbbbbbbbb\tb\r\n", "\r\n\r\n",
+        ]).prop_map(|s| s.as_bytes().to_vec()),
+        1 => any::<u8>().prop_map(|b| vec![b]),
+    ];
+    let first = |requests: bool| if requests { "GET / HTTP/1.1\r\n" } else { "HTTP/1.1 200 OK\r\n" };
+    let head = (any::<bool>(), any::<bool>(), any::<bool>(), prop::collection::vec(piece, 0..7));
+    head.prop_map(move |(requests, good_first, good_end, pieces)| {
+        let mut bytes = if good_first { first(requests).as_bytes().to_vec() } else { Vec::new() };
+        pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
+        if good_end {
+            bytes.extend_from_slice(b"\r\n");
+        }
+        (requests, bytes)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    /// What is refused and what is accepted is what httparse says, but for our own rules.
+    #[test]
+    fn heads_are_accepted_as_httparse_accepts_them((requests, bytes) in pieces()) {
+        let mut head = HeadBuf::default();
+        let got = if requests { head.parse_request(&bytes) } else { head.parse_response(&bytes) };
+        prop_assert_eq!(got.is_ok(), accepted(requests, &bytes), "{:?} {:?}", String::from_utf8_lossy(&bytes), got);
+    }
+
+    /// Any byte in any place of a line.
+    #[test]
+    fn each_byte_is_judged_as_httparse_judges_it(at in 0_usize..40, byte in any::<u8>(), requests in any::<bool>()) {
+        let mut bytes = if requests {
+            b"GET /path HTTP/1.1\r\nX-Name: some value\r\n\r\n".to_vec()
+        } else {
+            b"HTTP/1.1 200 Fine\r\nX-Name: some value\r\n\r\n".to_vec()
+        };
+        bytes[at] = byte;
+        let mut head = HeadBuf::default();
+        let got = if requests { head.parse_request(&bytes) } else { head.parse_response(&bytes) };
+        prop_assert_eq!(got.is_ok(), accepted(requests, &bytes), "{:?} {:?}", String::from_utf8_lossy(&bytes), got);
+    }
 }
