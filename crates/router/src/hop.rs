@@ -20,6 +20,9 @@ const NOT_BY_LISTING: [Known; 3] = [Known::Host, Known::ContentLength, Known::Vi
 
 /// Removes the hop-by-hop fields and every field listed in `Connection`. `scratch` is a buffer to use.
 pub(crate) fn strip(head: &mut impl Head, scratch: &mut Vec<u8>) {
+    if !HOP_BY_HOP.iter().fold(false, |any, name| any | head.has(*name)) {
+        return;
+    }
     if head.has(Known::Connection) {
         strip_listed(head, scratch);
     }

@@ -6,17 +6,18 @@ use crate::answer::Fault;
 use balance::Nanos;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use telemetry::{Counter, Scope, Shard};
+use telemetry::{Counter, Scope, Shard, Total};
 
 /// Declares the metrics of a scope: a `BlockSpec` and the index of each name.
 macro_rules! block_spec {
-    ($(#[$doc:meta])* $spec:ident: status $status:literal,
+    ($(#[$doc:meta])* $spec:ident: status $status:literal, total $total:expr,
      counters { $($counter:ident = $cname:literal),* $(,)? }, histograms { $($hist:ident = $hname:literal),* $(,)? }) => {
         $(#[$doc])*
         pub(crate) static $spec: BlockSpec = BlockSpec {
             counters: &[$($cname),*],
             histograms: &[$($hname),*],
             status: $status,
+            total: $total,
         };
         block_spec!(@index 0usize; $($counter)*);
         block_spec!(@index 0usize; $($hist)*);
@@ -29,11 +30,15 @@ macro_rules! block_spec {
     (@index $at:expr;) => {};
 }
 
+/// `request_latency_ms` of servers and clients, the sum of `time/1XX` to `time/5XX` and `time/error`.
+const LATENCY_OF_ALL: Option<Total> =
+    Some(Total { at: server::LATENCY as u8, of: (server::TIME_1XX as u8, server::TIME_ERROR as u8) });
+
 /// Metrics of a server, `rt/<label>/server/<ip>/<port>`.
 pub(crate) mod server {
     use telemetry::BlockSpec;
     block_spec! {
-        SPEC: status true,
+        SPEC: status true, total super::LATENCY_OF_ALL,
         counters {
             REQUESTS = "requests", SUCCESS = "success", FAILURES = "failures", STATUS_ERROR = "status/error",
             CONNECTS = "connects", CLOSES = "closes", RECEIVED = "received_bytes", SENT = "sent_bytes",
@@ -54,7 +59,7 @@ pub(crate) mod server {
 pub(crate) mod service {
     use telemetry::BlockSpec;
     block_spec! {
-        SPEC: status false,
+        SPEC: status false, total None,
         counters {
             REQUESTS = "requests", SUCCESS = "success", FAILURES = "failures", RETRIES = "retries/total",
             BUDGET_EXHAUSTED = "retries/budget_exhausted",
@@ -67,7 +72,7 @@ pub(crate) mod service {
 pub(crate) mod client {
     use telemetry::BlockSpec;
     block_spec! {
-        SPEC: status true,
+        SPEC: status true, total super::LATENCY_OF_ALL,
         counters {
             REQUESTS = "requests", SUCCESS = "success", FAILURES = "failures", STATUS_ERROR = "status/error",
             CONNECTS = "connects", CLOSES = "closes", CANCELLED_CONNECTS = "cancelled_connects",
@@ -99,7 +104,7 @@ pub(crate) mod client {
 pub(crate) mod pair {
     use telemetry::BlockSpec;
     block_spec! {
-        SPEC: status false,
+        SPEC: status false, total None,
         counters { REQUESTS = "requests", SUCCESS = "success", FAILURES = "failures" },
         histograms { LATENCY = "request_latency_ms" }
     }
@@ -135,15 +140,18 @@ pub(crate) fn count(shard: &Shard, success: bool) {
     shard.inc(if success { server::SUCCESS } else { server::FAILURES });
 }
 
-/// Counts a reply's status and its time. The blocks of servers and clients begin with the same histograms.
+/// Counts a reply's status and its time, which is the request's latency as well. The blocks of servers and clients begin with the same histograms.
 #[inline]
 pub(crate) fn count_status(shard: &Shard, status: u16, latency_ms: u64) {
-    const _: () = assert!(server::TIME_1XX == client::TIME_1XX && server::TIME_5XX == client::TIME_5XX);
+    const _: () = assert!(
+        server::LATENCY == client::LATENCY
+            && server::TIME_1XX == client::TIME_1XX
+            && server::TIME_ERROR == client::TIME_ERROR
+            && server::TIME_ERROR == server::TIME_1XX + 5
+    );
     shard.status(status);
     let class = usize::from(status / 100);
-    if (1..=5).contains(&class) {
-        shard.record(server::TIME_1XX + class - 1, latency_ms);
-    }
+    shard.record(server::TIME_1XX + if (1..=5).contains(&class) { class - 1 } else { 5 }, latency_ms);
 }
 
 /// Counters `failures/<name>`, made when the first failure of their kind happens.

@@ -24,12 +24,17 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, mut value: u64) {
 
 /// `value` as 16 lower-case hexadecimal digits.
 pub(crate) fn hex16(value: u64) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = [0; 16];
-    for (i, digit) in out.iter_mut().enumerate() {
-        *digit = DIGITS[(value >> (60 - 4 * i)) as usize & 15];
-    }
-    out
+    // Four bytes at a time become eight nibbles in eight bytes; a nibble above 9 is a letter.
+    let eight = |half: u32| {
+        let mut n = u64::from(half);
+        n = (n | n << 16) & 0x0000_ffff_0000_ffff;
+        n = (n | n << 8) & 0x00ff_00ff_00ff_00ff;
+        n = (n | n << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+        let letters = (n + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+        n + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'9' - 1)
+    };
+    let digits = u128::from(eight((value >> 32) as u32)) << 64 | u128::from(eight(value as u32));
+    digits.to_be_bytes()
 }
 
 /// A decimal number, digits only; `None` when it is anything else or does not fit.

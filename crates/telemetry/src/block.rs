@@ -23,6 +23,25 @@ pub struct BlockSpec {
     pub histograms: &'static [&'static str],
     /// Whether the block counts response codes: `status/<code>` as they are met, `status/1XX` to `status/5XX` always.
     pub status: bool,
+    /// A histogram nobody records, because others have each of its samples already.
+    pub total: Option<Total>,
+}
+
+impl BlockSpec {
+    /// The first and the last of the histograms whose samples histogram `i` has.
+    fn parts(&self, i: usize) -> (usize, usize) {
+        let total = self.total.filter(|total| usize::from(total.at) == i);
+        total.map_or((i, i), |total| (total.of.0.into(), total.of.1.into()))
+    }
+}
+
+/// A histogram that is made of others when it is read: what it would cost to record each sample twice is not spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// Its position in the list.
+    pub at: u8,
+    /// The first and the last of those whose samples it has.
+    pub of: (u8, u8),
 }
 
 /// The counters and histograms of one scope, one shard per worker. Cheap to clone.
@@ -125,7 +144,10 @@ impl Block {
         windows.summarised = true;
         for i in 0..count {
             reading.clear();
-            self.0.shards.iter().for_each(|s| s.read_histogram(i, reading));
+            let (first, last) = self.0.spec.parts(i);
+            for shard in &self.0.shards {
+                (first..=last).for_each(|part| shard.read_histogram(part, reading));
+            }
             if reading.touched != 0 {
                 windows.window(i, count).advance(reading);
             }

@@ -12,7 +12,7 @@ pub mod process;
 mod render;
 mod tree;
 
-pub use block::{Block, BlockSpec, Shard};
+pub use block::{Block, BlockSpec, Shard, Total};
 pub use counter::Counter;
 pub use histogram::{Histogram, Summary, bucket_limits};
 pub use number::{push_f32, push_f64};

@@ -48,6 +48,7 @@ const CLIENT: BlockSpec = BlockSpec {
         "retries/requeues_per_request",
     ],
     status: true,
+    total: None,
 };
 
 fn resident() -> Option<usize> {

@@ -5,9 +5,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use proptest::prelude::*;
-use telemetry::{Block, BlockSpec, Metrics, Summary};
+use telemetry::{Block, BlockSpec, Metrics, Summary, Total};
 
-const SPEC: BlockSpec = BlockSpec { counters: &["n", "m"], histograms: &["small", "wide"], status: true };
+const SPEC: BlockSpec =
+    BlockSpec { counters: &["n", "m"], histograms: &["small", "wide"], status: true, total: None };
+
+/// A histogram that is the total of others has the samples of all of them, and costs no memory of its own.
+#[test]
+fn a_total_has_the_samples_of_its_parts() {
+    let spec = BlockSpec {
+        counters: &[],
+        histograms: &["all", "other", "a", "b", "c"],
+        status: false,
+        total: Some(Total { at: 0, of: (2, 4) }),
+    };
+    let metrics = Metrics::new(2);
+    let block = metrics.scope(&["s"]).block(&spec);
+    for (worker, histogram, value) in [(0, 1, 100), (0, 2, 1), (1, 2, 2), (0, 4, 40)] {
+        block.shard(worker).record(histogram, value);
+    }
+    metrics.snapshot_histograms();
+    let of = |i: usize| block.summary(i).map(|s| (s.count, s.sum, s.min, s.max));
+    assert_eq!(of(0), Some((3, 43, 1, 40)));
+    assert_eq!((of(1).unwrap().0, of(2).unwrap().0, of(3).unwrap().0, of(4).unwrap().0), (1, 2, 0, 1));
+    block.shard(1).record(3, 5);
+    metrics.snapshot_histograms();
+    assert_eq!(of(0).map(|s| (s.0, s.1)), Some((1, 5)));
+}
 
 /// Takes a snapshot and adds its windows to `totals`: count and sum per histogram.
 fn take(metrics: &Metrics, block: &Block, totals: &mut [(u64, u64); 2]) -> [Summary; 2] {

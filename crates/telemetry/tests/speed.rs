@@ -31,11 +31,13 @@ const CLIENT: BlockSpec = BlockSpec {
     counters: COUNTERS,
     histograms: &["request_latency_ms", "connect_latency_ms", "connection_duration", "time/2XX", "time/5XX"],
     status: true,
+    total: None,
 };
 const SERVICE: BlockSpec = BlockSpec {
     counters: &["requests", "success", "failures", "retries/total", "retries/budget_exhausted"],
     histograms: &["request_latency_ms", "retries/per_request"],
     status: false,
+    total: None,
 };
 const GAUGES: &[&str] = &["connections", "pending", "load", "loadbalancer/size", "loadbalancer/available"];
 

@@ -115,7 +115,7 @@ impl Attempt<'_> {
                 }
                 continue;
             }
-            match upload.out.poll_flush(cx, &mut self.upstream.io, worker, &mut self.upstream.sent) {
+            match upload.out.poll_flush(cx, &self.upstream.io, worker, &mut self.upstream.sent) {
                 Poll::Pending => return None,
                 // The back end may have answered before it hung up: what can be read decides.
                 Poll::Ready(Err(_)) => upload.broken = true,
@@ -183,10 +183,8 @@ impl Attempt<'_> {
         let worker = &*self.server.worker;
         for _ in 0..TURN {
             let download = &mut self.work.flow.download;
-            let flushed = download
-                .out
-                .poll_flush(cx, &mut self.caller.io, worker, &mut self.caller.sent)
-                .map_err(|_| ());
+            let flushed =
+                download.out.poll_flush(cx, &self.caller.io, worker, &mut self.caller.sent).map_err(|_| ());
             match (download.stage, flushed) {
                 (_, Poll::Ready(Err(()))) => return Poll::Ready(Ended::CallerGone),
                 (Stage::Body, Poll::Pending) => return Poll::Pending,

@@ -299,7 +299,7 @@ impl Connection {
     async fn flush(&mut self, work: &mut Work, worker: &Worker) -> io::Result<()> {
         poll_fn(|cx| {
             let Connection { caller, .. } = self;
-            work.flow.download.out.poll_flush(cx, &mut caller.io, worker, &mut caller.sent)
+            work.flow.download.out.poll_flush(cx, &caller.io, worker, &mut caller.sent)
         })
         .await
     }

@@ -125,6 +125,15 @@ fn keeps_alive(head: &HeadBuf) -> bool {
     if !head.has(Known::Connection) {
         return head.version() == Version::Http11;
     }
+    // Nearly always it says one thing.
+    if let Some(value) = head.get(Known::Connection.into()).filter(|_| !head.repeats(Known::Connection)) {
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            return true;
+        }
+        if value.eq_ignore_ascii_case(b"close") {
+            return false;
+        }
+    }
     let says = |option: &str| {
         head.values(Name::Known(Known::Connection))
             .flat_map(|v| v.split(|&b| b == b','))

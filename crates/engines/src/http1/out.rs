@@ -2,9 +2,7 @@
 
 use crate::context::Context as Worker;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
 /// Bytes that wait to be written. Holds a buffer only while there are some.
@@ -31,15 +29,21 @@ impl Out {
     pub(crate) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
-        io: &mut TcpStream,
+        io: &TcpStream,
         worker: &Worker,
         sent: &mut u64,
     ) -> Poll<io::Result<()>> {
         while self.written < self.buffer.len() {
-            let n = ready!(Pin::new(&mut *io).poll_write(cx, &self.buffer[self.written..]))?;
-            if n == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+            let n = match io.try_write(&self.buffer[self.written..]) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => n,
+                // The socket is full: this asks to be woken.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(io.poll_write_ready(cx))?;
+                    continue;
+                }
+                Err(e) => return Poll::Ready(Err(e)),
+            };
             self.written += n;
             *sent += n as u64;
         }

@@ -58,7 +58,6 @@ impl WorkerRouter {
         let latency = verdict.at.since(ex.arrived).millis();
         stats::count(shard, verdict.class == Class::Success);
         stats::count_status(shard, verdict.status, latency);
-        shard.record(server::LATENCY, latency);
         let handled = ex.dispatched.unwrap_or(verdict.at).since(ex.arrived);
         shard.record(server::HANDLE_TIME, handled.0 / 1000);
         if let (Some(request), Some(response)) = (ex.request_bytes, ex.response_bytes) {
@@ -111,7 +110,6 @@ impl WorkerRouter {
     fn count_common(&self, ex: &Exchange, success: bool, latency: u64) {
         let Some(attempt) = &ex.attempt else { return };
         let shard = attempt.client().stats.block.shard(self.worker);
-        shard.record(client::LATENCY, latency);
         shard.record(client::REQUEUES_PER_REQUEST, attempt.requeued);
         let acquired = attempt.acquired.unwrap_or(attempt.sent);
         shard.record(client::ACQUISITION, acquired.since(attempt.sent).millis());

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::{JsonQuery, render_json};
 
-const SPEC: BlockSpec =
-    BlockSpec { counters: &["requests", "retries/total"], histograms: &["latency"], status: true };
+const SPEC: BlockSpec = BlockSpec {
+    counters: &["requests", "retries/total"],
+    histograms: &["latency"],
+    status: true,
+    total: None,
+};
 
 fn json(metrics: &Metrics) -> String {
     render_json(metrics, &JsonQuery::default()).unwrap()
@@ -117,7 +121,7 @@ fn names_that_only_look_alike_do_not_clash() {
     scope.counter("retries/total/deeper");
     scope.counter("status/error");
     scope.counter("requests/sub");
-    scope.block(&BlockSpec { counters: &["failures"], histograms: &[], status: false });
+    scope.block(&BlockSpec { counters: &["failures"], histograms: &[], status: false, total: None });
 }
 
 #[test]

@@ -151,6 +151,7 @@ fn version(text: &[u8; 8]) -> Result<Version, HeadError> {
 }
 
 /// Reads `name: value CRLF` at `at`, where there is a byte.
+#[inline]
 fn header_line(input: &[u8], at: usize) -> Result<Option<Line>, HeadError> {
     let name_end = token_end(input, at);
     if name_end == input.len() {
@@ -188,7 +189,8 @@ fn header_line(input: &[u8], at: usize) -> Result<Option<Line>, HeadError> {
 
 /// Whether this is one whole header or trailer line.
 pub(crate) fn is_field_line(line: &[u8]) -> bool {
-    matches!(header_line(line, 0), Ok(Some(l)) if l.end as usize == line.len())
+    let name = token_end(line, 0);
+    name > 0 && line.get(name) == Some(&b':') && line[value_end(line, name)..] == *b"\r\n"
 }
 
 /// Whether the line ends at `at`, where there is a byte that cannot be part of it; false when its LF is missing.
@@ -232,17 +234,45 @@ static TOKEN: [bool; 256] = {
     table
 };
 
-/// The first offset from `at` on that is no token byte.
-fn token_end(input: &[u8], at: usize) -> usize {
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x80 * ONES;
+
+/// The first offset from `at` on that is no token byte. Eight bytes are looked at together: nearly all names are made of
+/// letters, digits and `-`.
+fn token_end(input: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = input[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let usual = usual_in_names(word);
+        if usual == HIGH {
+            at += 8;
+            continue;
+        }
+        at += (usual ^ HIGH).trailing_zeros() as usize / 8;
+        if !TOKEN[usize::from(input[at])] {
+            return at;
+        }
+        at += 1;
+    }
     let len = input[at..].iter().position(|&b| !TOKEN[usize::from(b)]);
     len.map_or(input.len(), |len| at + len)
+}
+
+/// The high bit of each byte that is a letter, a digit or `-`.
+#[inline]
+fn usual_in_names(word: u64) -> u64 {
+    // Seven bits each, so that no sum reaches the next byte.
+    let low = word & !HIGH;
+    let at_least = |bytes: u64, least: u8| bytes + ONES * u64::from(0x80 - least);
+    let folded = low | (0x20 * ONES);
+    let letters = at_least(folded, b'a') & !at_least(folded, b'z' + 1);
+    let digits = at_least(low, b'0') & !at_least(low, b'9' + 1);
+    let dashes = !((low ^ (ONES * u64::from(b'-'))) + 0x7f * ONES);
+    (letters | digits | dashes) & !word & HIGH
 }
 
 /// The first offset from `at` on that cannot be part of a field value or a reason phrase: a control byte other than TAB.
 /// Eight bytes are looked at together.
 fn value_end(input: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x80 * ONES;
     while let Some(chunk) = input[at..].first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
         // A byte's high bit comes out set where the byte is below 0x20 or is 0x7f; the lowest such bit is exact.

@@ -63,6 +63,7 @@ const SPEC: BlockSpec = BlockSpec {
     counters: &["requests", "retries/total"],
     histograms: &["latency", "retries/per"],
     status: true,
+    total: None,
 };
 
 #[test]
@@ -100,6 +101,7 @@ fn row_2_histograms_show_the_last_window_only() {
         counters: &[],
         histograms: &["y", "z"],
         status: false,
+        total: None,
     });
     let shard = block.shard(0);
     shard.record(0, 1);

@@ -131,7 +131,12 @@ fn gauges_are_floats() {
 fn row_3_histograms_are_summaries_with_quantiles_last() {
     let metrics = Metrics::new(1);
     let server = metrics.scope(&["rt", "out", "server", "0.0.0.0/4140"]);
-    let spec = BlockSpec { counters: &[], histograms: &["request_latency_ms", "untouched"], status: false };
+    let spec = BlockSpec {
+        counters: &[],
+        histograms: &["request_latency_ms", "untouched"],
+        status: false,
+        total: None,
+    };
     let block = server.block(&spec);
     block.shard(0).record(0, 1);
     block.shard(0).record(0, 2);
@@ -166,7 +171,7 @@ fn a_quantile_alone_stands_in_braces() {
 #[test]
 fn status_codes_and_classes() {
     let metrics = Metrics::new(2);
-    let spec = BlockSpec { counters: &["requests"], histograms: &[], status: true };
+    let spec = BlockSpec { counters: &["requests"], histograms: &[], status: true, total: None };
     let block = metrics.scope(&["rt", "out", "client", "#/a"]).block(&spec);
     for code in [200, 200, 404, 503, 299] {
         block.shard(0).status(code);
