@@ -62,59 +62,81 @@ known! {
 impl Known {
     /// The known field spelt `name`, in any case.
     #[must_use]
+    #[inline]
     pub fn classify(name: &[u8]) -> Option<Known> {
-        use Known as K;
-        // Length and first letter leave at most two candidates; the comparison of the whole name decides.
-        let candidates: &[K] = match (name.len(), name.first()?.to_ascii_lowercase()) {
-            (2, b't') => &[K::Te],
-            (3, b'v') => &[K::Via],
-            (4, b'h') => &[K::Host],
-            (6, b'e') => &[K::Expect],
-            (7, b'u') => &[K::Upgrade],
-            (7, b't') => &[K::Trailer],
-            (7, b'l') => &[K::L5dErr],
-            (8, b'l') => &[K::L5dDtab],
-            (9, b'l') => &[K::L5dReqid],
-            (10, b'l') => &[K::L5dSample],
-            (10, b'c') => &[K::Connection],
-            (10, b'k') => &[K::KeepAlive],
-            (12, b'l') => &[K::L5dCtxDtab],
-            (12, b'm') => &[K::MaxForwards],
-            (12, b'c') => &[K::ContentType],
-            (13, b'l') => &[K::L5dCtxTrace, K::L5dRetryable],
-            (14, b'c') => &[K::ContentLength],
-            (14, b'l') => &[K::L5dDstClient],
-            (15, b'l') => &[K::L5dDstService, K::L5dAddContext],
-            (16, b'l') => &[K::L5dCtxDeadline, K::L5dDstResidual],
-            (16, b'p') => &[K::ProxyConnection],
-            (17, b'l') => &[K::L5dSuccessClass],
-            (17, b't') => &[K::TransferEncoding],
-            (17, b'f') => &[K::FinagleHttpNack],
-            (18, b'p') => &[K::ProxyAuthenticate],
-            (19, b'p') => &[K::ProxyAuthorization],
-            (23, b'x') => &[K::XForwardedClientCert],
-            (30, b'f') => &[K::FinagleHttpNonretryableNack, K::FinagleHttpRetryableRequest],
-            _ => return None,
-        };
-        candidates.iter().copied().find(|k| same(k.text().as_bytes(), name))
+        let candidate = SLOTS[slot(key(name)?, FACTOR)]?;
+        same(candidate.text().as_bytes(), name).then_some(candidate)
     }
 }
 
-/// Whether two spellings of one length, `text` made of letters, digits and `-`, differ in case at most.
+/// Slots of the table that leads from a name to the one known field it may be.
+const SLOT_BITS: u32 = 8;
+
+/// What tells the known names apart: length, first, middle and last byte, without case.
+const fn key(name: &[u8]) -> Option<u32> {
+    let [first, .., last] = name else { return None };
+    let middle = name[name.len() / 2];
+    Some(u32::from_le_bytes([*first, middle, *last, 0]) | 0x0020_2020 | (name.len() as u32) << 24)
+}
+
+const fn slot(key: u32, factor: u32) -> usize {
+    (key.wrapping_mul(factor) >> (u32::BITS - SLOT_BITS)) as usize
+}
+
+/// The table for a factor; `None` when two names meet in a slot.
+const fn slots(factor: u32) -> Option<[Option<Known>; 1 << SLOT_BITS]> {
+    let mut table = [None; 1 << SLOT_BITS];
+    let mut i = 0;
+    while i < Known::ALL.len() {
+        let Some(key) = key(Known::ALL[i].text().as_bytes()) else { return None };
+        let at = slot(key, factor);
+        if table[at].is_some() {
+            return None;
+        }
+        table[at] = Some(Known::ALL[i]);
+        i += 1;
+    }
+    Some(table)
+}
+
+/// An odd factor that gives each known name a slot of its own, found when this is compiled.
+const FACTOR: u32 = {
+    let mut factor: u32 = 0x9e37_79b9;
+    while slots(factor).is_none() {
+        factor = factor.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35e);
+    }
+    factor
+};
+
+static SLOTS: [Option<Known>; 1 << SLOT_BITS] = match slots(FACTOR) {
+    Some(table) => table,
+    None => panic!("the factor was chosen so that there is a table"),
+};
+
+/// Whether two spellings, `text` made of letters, digits and `-`, differ in case at most.
+#[inline]
 fn same(text: &[u8], name: &[u8]) -> bool {
-    let words = |at: usize| Some((text.get(at..)?.first_chunk::<8>()?, name.get(at..)?.first_chunk::<8>()?));
+    let len = text.len();
+    if len != name.len() || len < 8 {
+        return text.eq_ignore_ascii_case(name);
+    }
     let mut at = 0;
-    while let Some((t, n)) = words(at) {
+    loop {
+        let (Some(t), Some(n)) = (text[at..].first_chunk::<8>(), name[at..].first_chunk::<8>()) else {
+            return false;
+        };
         let (t, n) = (u64::from_le_bytes(*t), u64::from_le_bytes(*n));
         // Where `text` has a letter, and only there, the bit that tells the cases apart does not matter.
         let case = (t & 0x4040_4040_4040_4040) >> 1;
         if (t ^ n) & !case != 0 {
             return false;
         }
+        if at + 8 == len {
+            return true;
+        }
         // The last word overlaps the one before it, so that no byte is left over.
-        at = if at + 16 > text.len() && at + 8 < text.len() { text.len() - 8 } else { at + 8 };
+        at = (at + 8).min(len - 8);
     }
-    at >= 8 || text.eq_ignore_ascii_case(name)
 }
 
 /// A field by name: one the proxy knows, or any other (compared without case).
@@ -166,6 +188,17 @@ mod tests {
     fn look_alikes_are_not_known() {
         for other in ["", "x", "hosts", "viva", "l5d-ctx-trac", "l5d-ctx-tracf", "content-lengti"] {
             assert_eq!(Known::classify(other.as_bytes()), None, "{other}");
+        }
+        for &k in Known::ALL {
+            for at in 0..k.text().len() {
+                // The same lower five bits, another letter, another case of what has none.
+                for bit in [0x40, 0x01, 0x80, 0x10] {
+                    let mut name = k.text().as_bytes().to_vec();
+                    name[at] ^= bit;
+                    assert_eq!(Known::classify(&name), None, "{:?}", String::from_utf8_lossy(&name));
+                }
+            }
+            assert_eq!(Known::classify(&k.text().as_bytes()[1..]), None);
         }
     }
 }
