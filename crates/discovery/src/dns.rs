@@ -127,6 +127,7 @@ impl Inner {
                     if !matches!(publisher.get(), State::Ok(_)) {
                         publisher.set(State::failed(text));
                     } else {
+                        publisher.doubt();
                         tracing::warn!(host, "{text}; the addresses found before stay in use");
                     }
                 }
