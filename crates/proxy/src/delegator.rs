@@ -2,6 +2,7 @@
 //! observability.md §6.3).
 
 mod asked;
+pub(crate) mod query;
 
 use std::sync::Arc;
 use std::time::Duration;
