@@ -62,7 +62,7 @@ impl Server {
 
     fn settings(&self) -> DnsSettings {
         DnsSettings {
-            servers: vec![SocketAddr::from(([127, 0, 0, 1], self.port))],
+            servers: vec![DnsHost { host: "127.0.0.1".into(), port: self.port }],
             min_ttl: Duration::from_millis(50),
             max_ttl: Duration::from_secs(60),
             retry: Duration::from_millis(50),
