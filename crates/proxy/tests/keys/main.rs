@@ -3,6 +3,7 @@
 //! `src/document/tests/effects.txt`.
 
 mod addresses;
+mod dns;
 mod naming;
 mod requests;
 mod resilience;
@@ -29,7 +30,8 @@ pub(crate) async fn start_in(folder: TempDir, top: &str, router: &str) -> Runnin
     let servers = if router.contains("servers:") { "" } else { "\n  servers: [{port: 0}]" };
     let text = format!("{admin}{top}\nrouters:\n- protocol: http\n  label: r{servers}\n{router}\n");
     let text = text.replace("${DIR}", &folder.path().display().to_string());
-    let document = document::load("linkerd.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    let document =
+        document::load("linkerd.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
     let options = Options { workers: Some(1) };
     let proxy = Proxy::start(&document, &options).await.unwrap_or_else(|error| panic!("{error}"));
     Running { proxy, folder }

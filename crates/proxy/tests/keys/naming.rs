@@ -6,7 +6,7 @@ use testkit::Backend;
 
 impl Running {
     /// Id and addresses of what a name is bound to.
-    async fn bound(&self, name: &str) -> String {
+    pub(crate) async fn bound(&self, name: &str) -> String {
         let target = format!("/explain.json?path={name}&wait=5000");
         let base = self.proxy.admin().to_string();
         let answer = admin::get(&base, &target, PATIENCE).await.unwrap_or_else(|error| panic!("{error}"));
@@ -51,8 +51,13 @@ async fn files_and_dtabs() {
     let web = format!("/#/io.l5d.fs/web {both}");
     check(&fs_namer(""), &svc, "/svc/web", &web).await;
     check(&fs_namer(""), "", "/svc/web", "").await;
-    check(&fs_namer(", prefix: /files"), "  dtab: /svc => /#/files", "/svc/web", &format!("/#/files/web {both}"))
-        .await;
+    check(
+        &fs_namer(", prefix: /files"),
+        "  dtab: /svc => /#/files",
+        "/svc/web",
+        &format!("/#/files/web {both}"),
+    )
+    .await;
     let file = "  interpreter: {kind: io.l5d.fs, dtabFile: '${DIR}/web.dtab'}";
     check(&fs_namer(""), file, "/svc/web", &web).await;
     check(&fs_namer(""), "  interpreter: {kind: default}", "/svc/web", "").await;
@@ -62,7 +67,10 @@ async fn files_and_dtabs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn transformers() {
     let rows = [
-        ("{kind: io.l5d.port, port: 4141}", "/%/io.l5d.port/4141/#/io.l5d.fs/web 10.9.9.9:4141 127.0.0.1:4141"),
+        (
+            "{kind: io.l5d.port, port: 4141}",
+            "/%/io.l5d.port/4141/#/io.l5d.fs/web 10.9.9.9:4141 127.0.0.1:4141",
+        ),
         ("{kind: io.l5d.port, port: 1, prefix: /p}", "/%/p/#/io.l5d.fs/web 10.9.9.9:1 127.0.0.1:1"),
         ("{kind: io.l5d.localhost}", "/%/io.l5d.localhost/#/io.l5d.fs/web 127.0.0.1:80"),
         ("{kind: io.l5d.localhost, prefix: /here}", "/%/here/#/io.l5d.fs/web 127.0.0.1:80"),
@@ -87,17 +95,21 @@ async fn transformers() {
     }
     // Only `const` finds something where nothing was.
     let none = |kind: &str| {
-        format!("{svc}\n  interpreter: {{kind: default, transformers: [{{kind: {kind}, path: /$/inet/127.1/9}}]}}")
+        format!(
+            "{svc}\n  interpreter: {{kind: default, transformers: [{{kind: {kind}, path: /$/inet/127.1/9}}]}}"
+        )
     };
     check(&fs_namer(""), &none("io.l5d.replace"), "/svc/none", "").await;
-    check(&fs_namer(""), &none("io.l5d.const"), "/svc/none", "/%/io.l5d.const/$/inet/127.1/9 127.0.0.1:9").await;
+    check(&fs_namer(""), &none("io.l5d.const"), "/svc/none", "/%/io.l5d.const/$/inet/127.1/9 127.0.0.1:9")
+        .await;
 }
 
 /// `io.l5d.rewrite`: `prefix`, `pattern`, `name`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn rewrite() {
     let namers = |pattern: &str, name: &str| {
-        fs_namer("") + &format!("- {{kind: io.l5d.rewrite, prefix: /rw, pattern: '{pattern}', name: '{name}'}}\n")
+        fs_namer("")
+            + &format!("- {{kind: io.l5d.rewrite, prefix: /rw, pattern: '{pattern}', name: '{name}'}}\n")
     };
     let web = "/#/io.l5d.fs/web 10.9.9.9:81 127.0.0.1:80";
     let router = "  dtab: /svc => /#/rw; /srv => /#/io.l5d.fs";

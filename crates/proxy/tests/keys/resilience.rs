@@ -27,13 +27,16 @@ async fn classifiers() {
             let web = Backend::start([failure(), Play::text("ok")]).await;
             let classifier = format!("  service: {{responseClassifier: {{kind: io.l5d.http.{kind}}}}}");
             let running = start("", &format!("{}\n{classifier}", all_to(web.address))).await;
-            let answer = running
-                .ask(&format!("{method} / HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n\r\n"))
-                .await;
+            let answer =
+                running.ask(&format!("{method} / HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n\r\n")).await;
             let again = retried.split(' ').any(|name| name == method);
             assert_eq!(answer.status(), if again { 200 } else { 500 }, "{kind} {method}");
             let failed = if again { 0.0 } else { failures };
-            assert_eq!(running.metrics().await.get("rt/r/service/svc/web/failures"), failed, "{kind} {method}");
+            assert_eq!(
+                running.metrics().await.get("rt/r/service/svc/web/failures"),
+                failed,
+                "{kind} {method}"
+            );
             running.stop().await;
         }
     }
