@@ -4,11 +4,14 @@
 //! shared memory, connections and header times are bounded, and a handler that panics costs one answer.
 
 mod builtin;
+mod client;
 mod reply;
 mod routes;
 mod server;
 
+pub use client::{Answer, AskError, get};
 pub use hyper::body::Bytes;
+pub use hyper::header::HeaderValue;
 pub use hyper::{Method, StatusCode};
 pub use reply::{Response, json, status, text};
 pub use routes::Routes;

@@ -12,6 +12,7 @@ pub struct Context {
     source: Source,
     faults: Vec<Fault>,
     is_directory: fn(&Path) -> bool,
+    is_file: fn(&Path) -> bool,
     /// The key whose value is being read, for messages.
     key: Option<&'static str>,
 }
@@ -19,14 +20,14 @@ pub struct Context {
 impl Context {
     /// A context that asks the real file system.
     pub fn new(source: Source) -> Context {
-        Context { source, faults: Vec::new(), is_directory: Path::is_dir, key: None }
+        Context { source, faults: Vec::new(), is_directory: Path::is_dir, is_file: Path::is_file, key: None }
     }
 
-    /// Replaces the question whether a directory exists, for checks away from the machine the document is meant for.
+    /// Replaces the question whether a file or a directory exists, for checks away from the machine the document is
+    /// meant for.
     #[must_use]
-    pub fn with_directories(mut self, is_directory: fn(&Path) -> bool) -> Context {
-        self.is_directory = is_directory;
-        self
+    pub fn with_files(self, is_there: fn(&Path) -> bool) -> Context {
+        Context { is_directory: is_there, is_file: is_there, ..self }
     }
 
     /// Records a fault.
@@ -47,6 +48,11 @@ impl Context {
     /// Whether a directory exists.
     pub fn is_directory(&self, path: &Path) -> bool {
         (self.is_directory)(path)
+    }
+
+    /// Whether a file exists.
+    pub fn is_file(&self, path: &Path) -> bool {
+        (self.is_file)(path)
     }
 
     /// Decodes without recording faults: for checks that compare values elsewhere decoded, and reported, already.
@@ -378,7 +384,7 @@ pub fn default_of<T: Decode>(text: &str) -> T {
 pub fn from_fragment<T: Decode>(text: &str) -> Result<T, String> {
     let (source, mut node) = crate::parse::fragment(text).ok_or("no YAML value")?;
     nowhere(&mut node);
-    let mut cx = Context::new(source).with_directories(|_| true);
+    let mut cx = Context::new(source).with_files(|_| true);
     let value = T::decode(&node, &mut cx);
     let faults: Vec<String> = cx.faults.into_iter().map(|fault| fault.message).collect();
     value.filter(|_| faults.is_empty()).ok_or_else(|| faults.join("; "))

@@ -27,7 +27,7 @@ pub use naming::inner_span;
 pub use node::{Entry, Node, Scalar, Style, Value};
 pub use parse::Document;
 pub use reference::{keys_without_effect, reference};
-pub use scalars::Directory;
+pub use scalars::{Directory, ExistingFile};
 pub use schema::schema;
 pub use scopes::{Scope, ScopeEntry, Scopes};
 pub use source::{Position, Source, Span, Spanned};

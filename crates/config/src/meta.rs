@@ -49,6 +49,8 @@ pub enum Type {
     Dtab,
     /// A directory that exists.
     Directory,
+    /// A file that exists.
+    File,
     /// A list of values of one type.
     List(fn() -> Type),
     /// One value, or a list of at least one.
@@ -80,6 +82,7 @@ impl Type {
             Type::Pattern => "a prefix such as `/#/io.l5d.fs/{service}`".into(),
             Type::Dtab => "a dtab such as `/svc => /#/io.l5d.fs;`".into(),
             Type::Directory => "a directory that exists".into(),
+            Type::File => "a file that exists".into(),
             Type::List(_) => "a list".into(),
             Type::OneOrMore(item) => format!("{}, or a list of such", item().describe()),
             Type::Object(_) | Type::Scopes(_) => "an object".into(),

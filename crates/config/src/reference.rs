@@ -164,6 +164,7 @@ impl Pages {
             Type::Pattern => "prefix".into(),
             Type::Dtab => "dtab".into(),
             Type::Directory => "directory".into(),
+            Type::File => "file".into(),
             Type::List(item) => format!("list of {}", self.ty(item())),
             Type::OneOrMore(item) => format!("{}, or a list of them", self.ty(item())),
             Type::Object(object) => self.link(Section::Object(object)),

@@ -213,3 +213,30 @@ impl Decode for Directory {
         None
     }
 }
+
+/// A file that exists when the document is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExistingFile(PathBuf);
+
+impl std::ops::Deref for ExistingFile {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Decode for ExistingFile {
+    fn describe() -> Type {
+        Type::File
+    }
+
+    fn decode(node: &Node, cx: &mut Context) -> Option<ExistingFile> {
+        let path = PathBuf::from(String::decode(node, cx)?);
+        if cx.is_file(&path) {
+            return Some(ExistingFile(path));
+        }
+        cx.wrong(node, format!("{} is not a file", path.display()), &Type::File);
+        None
+    }
+}

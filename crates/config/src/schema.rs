@@ -40,7 +40,7 @@ impl Definitions {
             Type::Bool => json!({ "enum": booleans(|_| true) }),
             Type::Int { min, max } => number(bounds, Bounds { min, max: Some(max) }, true),
             Type::Number => number(bounds, Bounds { min: i64::MIN, max: None }, false),
-            Type::Text | Type::Pattern | Type::Directory => {
+            Type::Text | Type::Pattern | Type::Directory | Type::File => {
                 json!({ "type": ["string", "number", "boolean"] })
             }
             Type::Port => json!({ "type": "number", "exclusiveMinimum": -1, "exclusiveMaximum": 65536 }),

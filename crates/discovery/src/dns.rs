@@ -4,16 +4,13 @@
 //! name does. The resolver itself is made at the first host name, so a process that routes by literal addresses and files
 //! never pays for it.
 
-use std::net::{IpAddr, SocketAddr};
+mod client;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Name;
@@ -22,11 +19,14 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+pub(crate) use client::Client;
+pub use client::DnsHost;
+
 /// How names are looked up.
 #[derive(Clone, Debug)]
 pub struct DnsSettings {
     /// The servers to ask; none: those of the system, with its search domains and hosts file.
-    pub servers: Vec<SocketAddr>,
+    pub servers: Vec<DnsHost>,
     /// Names are not looked up more often than this, whatever their records say; 1 s.
     pub min_ttl: Duration,
     /// Names are looked up at least this often; 5 min.
@@ -56,9 +56,8 @@ const REFRESHES: usize = 32;
 
 struct Inner {
     handle: Handle,
-    settings: DnsSettings,
+    client: Client,
     watches: Mutex<HashMap<Box<str>, Publisher<Ips>>>,
-    client: Mutex<Option<TokioResolver>>,
     refreshes: Semaphore,
 }
 
@@ -72,9 +71,9 @@ impl Dns {
     /// A resolver whose look-ups run on `handle`, the control runtime.
     #[must_use]
     pub fn new(handle: Handle, settings: DnsSettings) -> Dns {
-        let (watches, client) = (Mutex::default(), Mutex::default());
+        let (watches, client) = (Mutex::default(), Client::new(settings));
         let refreshes = Semaphore::new(REFRESHES);
-        Dns { inner: Arc::new(Inner { handle, settings, watches, client, refreshes }) }
+        Dns { inner: Arc::new(Inner { handle, client, watches, refreshes }) }
     }
 
     /// How many names are looked up at the moment.
@@ -127,6 +126,7 @@ impl Inner {
                     if !matches!(publisher.get(), State::Ok(_)) {
                         publisher.set(State::failed(text));
                     } else {
+                        publisher.doubt();
                         tracing::warn!(host, "{text}; the addresses found before stay in use");
                     }
                 }
@@ -153,16 +153,14 @@ impl Inner {
     }
 
     async fn look_up(&self, host: &str) -> Answer {
-        let settings = &self.settings;
+        let settings = self.client.settings();
         let Ok(name) = Name::from_utf8(host) else {
             // No server can know what is not even a name.
             return Answer { found: Ok(Vec::new()), again: settings.max_ttl };
         };
-        let client = match self.client() {
+        let client = match self.client.get().await {
             Ok(client) => client,
-            Err(error) => {
-                return Answer { found: Err(format!("no DNS resolver: {error}")), again: settings.retry };
-            }
+            Err(error) => return Answer { found: Err(error), again: settings.retry },
         };
         match client.lookup_ip(name).await {
             Ok(lookup) => {
@@ -175,35 +173,12 @@ impl Inner {
                 Answer { found: Ok(ips), again }
             }
             Err(error) if says_no(&error) => Answer { found: Ok(Vec::new()), again: settings.retry },
-            Err(error) => Answer { found: Err(format!("{host}: {error}")), again: settings.retry },
+            Err(error) => {
+                self.client.unanswered();
+                Answer { found: Err(format!("{host}: {error}")), again: settings.retry }
+            }
         }
     }
-
-    fn client(&self) -> Result<TokioResolver, NetError> {
-        let mut slot = self.client.lock();
-        if let Some(client) = &*slot {
-            return Ok(client.clone());
-        }
-        let made = client(&self.settings)?;
-        Ok(slot.insert(made).clone())
-    }
-}
-
-/// A resolver that keeps nothing and asks what `settings` say.
-pub(crate) fn client(settings: &DnsSettings) -> Result<TokioResolver, NetError> {
-    let mut builder = if settings.servers.is_empty() {
-        TokioResolver::builder_tokio()?
-    } else {
-        let servers = settings.servers.iter().map(server).collect();
-        let config = ResolverConfig::from_name_servers(servers);
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-    };
-    let options: &mut ResolverOpts = builder.options_mut();
-    // Names are kept here, with the times of this module.
-    options.cache_size = 0;
-    options.timeout = settings.timeout;
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    builder.build()
 }
 
 /// Up to a tenth earlier, so that names found together are not all looked up together again.
@@ -211,16 +186,8 @@ fn spread(again: Duration) -> Duration {
     again.mul_f64(1.0 - fastrand::f64() / 10.0)
 }
 
-fn server(at: &SocketAddr) -> NameServerConfig {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-        connection.port = at.port();
-        connection
-    });
-    NameServerConfig::new(at.ip(), true, connections.into())
-}
-
 /// Whether a server has answered that the name has no addresses.
-fn says_no(error: &NetError) -> bool {
+pub(crate) fn says_no(error: &NetError) -> bool {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
             matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError)

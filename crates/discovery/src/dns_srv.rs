@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::{Name, RData};
 use names::{NameTree, Path};
 use naming::{
@@ -17,17 +16,16 @@ use naming::{
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use crate::dns::{DnsSettings, client};
+use crate::dns::{Client, DnsSettings, says_no};
 
 /// The replicas of a name; none when there is no such name.
 type Replicas = Arc<[SocketAddr]>;
 
 struct Shared {
-    settings: DnsSettings,
+    client: Client,
     refresh: Duration,
     handle: Handle,
     watches: Mutex<HashMap<Path, Watch>>,
-    client: Mutex<Option<TokioResolver>>,
 }
 
 /// One name in use. Existence and replicas are apart, so that a replica that comes or goes binds no name again.
@@ -48,9 +46,9 @@ impl DnsSrvNamer {
     /// run on `handle`, the control runtime.
     #[must_use]
     pub fn new(prefix: &Path, settings: DnsSettings, refresh: Duration, handle: Handle) -> DnsSrvNamer {
-        let (watches, client) = (Mutex::default(), Mutex::default());
+        let (watches, client) = (Mutex::default(), Client::new(settings));
         let refresh = refresh.max(Duration::from_millis(1));
-        let shared = Arc::new(Shared { settings, refresh, handle, watches, client });
+        let shared = Arc::new(Shared { client, refresh, handle, watches });
         DnsSrvNamer { prefix: configured_prefix(prefix), shared }
     }
 
@@ -139,8 +137,13 @@ impl Shared {
     /// All addresses of all targets; targets that cannot be found are left out.
     async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, String> {
         let name = Name::from_utf8(host).map_err(|error| error.to_string())?;
-        let client = self.client()?;
-        let lookup = client.srv_lookup(name).await.map_err(|error| error.to_string())?;
+        let client = self.client.get().await?;
+        let lookup = client.srv_lookup(name).await.map_err(|error| {
+            if !says_no(&error) {
+                self.client.unanswered();
+            }
+            error.to_string()
+        })?;
         let mut sockets = Vec::new();
         for record in lookup.answers() {
             let RData::SRV(srv) = &record.data else { continue };
@@ -152,15 +155,6 @@ impl Shared {
         sockets.sort_unstable();
         sockets.dedup();
         Ok(sockets)
-    }
-
-    fn client(&self) -> Result<TokioResolver, String> {
-        let mut slot = self.client.lock();
-        if let Some(client) = &*slot {
-            return Ok(client.clone());
-        }
-        let made = client(&self.settings).map_err(|error| format!("no DNS resolver: {error}"))?;
-        Ok(slot.insert(made).clone())
     }
 }
 

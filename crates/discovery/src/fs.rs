@@ -57,10 +57,12 @@ impl Item {
         Some(self.kind.idle_for()?.min(self.lines.idle_for()?))
     }
 
-    /// Gives `text` to those who have no answer yet; others keep theirs.
+    /// Gives `text` to those who have no answer yet; others keep theirs, in doubt.
     fn fail_unanswered(&self, text: &Arc<str>) {
         if self.kind.get().is_pending() {
             self.kind.set(State::Failed(Arc::clone(text)));
+        } else {
+            self.kind.doubt();
         }
         if self.lines.is_observed() && self.lines.get().is_pending() {
             self.lines.set(State::Failed(Arc::clone(text)));

@@ -9,7 +9,7 @@ mod dtab_file;
 mod fs;
 mod local;
 
-pub use dns::{Dns, DnsSettings};
+pub use dns::{Dns, DnsHost, DnsSettings};
 pub use dns_srv::DnsSrvNamer;
 pub use dtab_file::DtabFile;
 pub use fs::{FsNamer, POLL_INTERVAL};

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
+use crate::path::Rest;
 use crate::{NameTree, ParseError, Path, parser};
 use index::Index;
 
@@ -44,11 +45,16 @@ impl Dentry {
         parser::dentry(text)
     }
 
+    /// What this entry leaves of `path`; `None` when the name does not begin with the prefix.
+    pub fn rest<'p>(&self, path: &'p Path) -> Option<Rest<'p>> {
+        self.prefix.strip(path.as_bytes()).map(Rest::of)
+    }
+
     /// Where this entry sends `path`: its destination with the rest of the name on every leaf; `None` when
     /// the name does not begin with the prefix.
     pub fn rewrite(&self, path: &Path) -> Option<NameTree<Path>> {
-        let rest = self.prefix.strip(path.as_bytes())?;
-        Some(self.dst.map(|leaf| leaf.concat_encoded(rest)))
+        let rest = self.rest(path)?;
+        Some(self.dst.map(|leaf| leaf.append(rest)))
     }
 }
 

@@ -23,6 +23,6 @@ mod tree;
 pub use dtab::{Dentry, Dtab, Prefix, PrefixElem};
 pub use error::ParseError;
 pub use parser::{MAX_NESTING, MAX_WEIGHT};
-pub use path::{Elems, Path, PathBuilder, ShowElem, show_elem};
+pub use path::{Elems, Path, PathBuilder, Rest, ShowElem, show_elem};
 pub use pattern::{Captures, PathPattern};
 pub use tree::{Leaves, NameTree, Weighted};

@@ -97,8 +97,13 @@ impl Path {
         if self.is_empty() { other.clone() } else { self.concat_encoded(&other.0) }
     }
 
+    /// This path followed by the end of another.
+    pub fn append(&self, rest: Rest<'_>) -> Path {
+        self.concat_encoded(rest.0)
+    }
+
     /// This path followed by elements that are encoded already.
-    pub(crate) fn concat_encoded(&self, rest: &[u8]) -> Path {
+    fn concat_encoded(&self, rest: &[u8]) -> Path {
         if rest.is_empty() {
             return self.clone();
         }
@@ -140,6 +145,21 @@ impl Path {
             }
         }
         self.0.len() - elems.rest.len()
+    }
+}
+
+/// The end of a path, not yet a path of its own: what a dtab entry leaves of a name. Costs nothing to make, so that
+/// entries that turn out not to count cost no copy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    /// The end that is nothing.
+    pub const EMPTY: Rest<'static> = Rest(&[]);
+
+    /// An end of an encoding: whole elements.
+    pub(crate) fn of(encoded: &'a [u8]) -> Self {
+        Rest(encoded)
     }
 }
 

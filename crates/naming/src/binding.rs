@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 use names::{Dtab, NameTree, Path};
@@ -21,6 +21,8 @@ pub struct Leaf<R> {
     pub residual: Path,
     /// The router's entry for the replica set, one for all leaves with this id.
     pub replicas: Arc<R>,
+    /// False while discovery cannot say more of the addresses than they were.
+    pub(crate) sound: Arc<AtomicBool>,
 }
 
 /// A bound tree, simplified and without `Alt`.
@@ -45,6 +47,7 @@ pub struct Binding<R> {
     cell: ArcSwapOption<Bound<R>>,
     bell: Notify,
     heat: AtomicU64,
+    sound: AtomicBool,
     inbox: Arc<Inbox<R>>,
 }
 
@@ -57,6 +60,7 @@ impl<R> Binding<R> {
             cell: ArcSwapOption::empty(),
             bell: Notify::new(),
             heat: AtomicU64::new(0),
+            sound: AtomicBool::new(true),
             inbox,
         }
     }
@@ -85,6 +89,22 @@ impl<R> Binding<R> {
     /// the number of requests since.
     pub fn touch(&self, hits: u64) {
         self.heat.fetch_add(hits, Ordering::Relaxed);
+    }
+
+    /// Whether discovery stands behind what the name is bound to. While it does not, because a namer or an address
+    /// source has failed or cannot be asked, what is held here is the last that was known and could not be had again.
+    /// Looks at every leaf, so not for the request path.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let leaves_are = match self.load().as_deref() {
+            Some(Bound::Tree(tree)) => tree.leaves().all(|leaf| leaf.sound.load(Ordering::Relaxed)),
+            _ => true,
+        };
+        leaves_are && self.sound.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_sound(&self, sound: bool) {
+        self.sound.store(sound, Ordering::Relaxed);
     }
 
     pub(crate) fn heat(&self) -> u64 {

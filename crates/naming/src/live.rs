@@ -73,10 +73,15 @@ pub trait Source: Send + Sync {
     /// Observes the value and calls `hook` at every change from now on, until the subscription is dropped. A state read
     /// after this call is either the newest or `hook` will be called.
     fn subscribe(&self, hook: Arc<dyn Hook>) -> Subscription;
+    /// False while the state is a failure, or what was known before whoever is asked for it stopped to answer
+    /// ([`Publisher::doubt`]). A value that was never known is sound: nothing is lost with it.
+    fn is_sound(&self) -> bool;
 }
 
 struct Inner<T> {
     state: State<T>,
+    /// The state is the last known one; it cannot be asked for at present.
+    doubtful: bool,
     version: u64,
     readers: usize,
     idle_since: Instant,
@@ -136,6 +141,7 @@ impl<T: Clone + PartialEq + Send + 'static> Publisher<T> {
     pub fn new(state: State<T>) -> Publisher<T> {
         let inner = Inner {
             state,
+            doubtful: false,
             version: 0,
             readers: 0,
             idle_since: Instant::now(),
@@ -145,22 +151,40 @@ impl<T: Clone + PartialEq + Send + 'static> Publisher<T> {
         Publisher { cell: Arc::new(Cell { inner: Mutex::new(inner), bell: Notify::new() }) }
     }
 
-    /// Makes `state` the newest. Readers hear of it only when it differs from the one before.
+    /// Makes `state` the newest, beyond doubt. Readers hear of it only when it differs from the one before.
     pub fn set(&self, state: State<T>) {
-        let hooks: Vec<Arc<dyn Hook>> = {
-            let mut inner = self.cell.inner.lock();
+        self.update(|inner| {
+            let sounder = std::mem::take(&mut inner.doubtful);
             if inner.state == state {
-                return;
+                return (sounder, false);
             }
             inner.state = state;
             inner.version += 1;
-            inner.hooks.iter().map(|(_, hook)| Arc::clone(hook)).collect()
+            (true, true)
+        });
+    }
+
+    /// Notes that the state cannot be asked for at present, so that it is only the last one known. It stays as it is;
+    /// the next [`Publisher::set`] ends the doubt. Hooks hear of it, waiting readers do not.
+    pub fn doubt(&self) {
+        self.update(|inner| (!std::mem::replace(&mut inner.doubtful, true), false));
+    }
+
+    /// Changes the cell; `change` tells whether hooks are called and whether waiting readers are woken.
+    fn update(&self, change: impl FnOnce(&mut Inner<T>) -> (bool, bool)) {
+        let (hooks, wake): (Vec<Arc<dyn Hook>>, bool) = {
+            let mut inner = self.cell.inner.lock();
+            let (call, wake) = change(&mut inner);
+            let hooks = inner.hooks.iter().filter(|_| call).map(|(_, hook)| Arc::clone(hook)).collect();
+            (hooks, wake)
         };
         let id = self.cell.id();
         for hook in hooks {
             hook.changed(id);
         }
-        self.cell.bell.notify_waiters();
+        if wake {
+            self.cell.bell.notify_waiters();
+        }
     }
 
     /// The newest state.
@@ -262,6 +286,11 @@ impl<T: Send + 'static> Source for Live<T> {
             id
         };
         Subscription { cell: Arc::clone(&self.cell) as Arc<dyn Hooked>, id }
+    }
+
+    fn is_sound(&self) -> bool {
+        let inner = self.cell.inner.lock();
+        !inner.doubtful && !matches!(inner.state, State::Failed(_))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use names::{Dtab, NameTree, Path, Weighted};
+use names::{Dentry, Dtab, NameTree, Path, Rest, Weighted};
 
 use crate::live::State;
 use crate::namer::{BoundName, Named, Namers, Reader};
@@ -39,7 +39,7 @@ pub(crate) fn bind_through(
     reader: &mut dyn Reader,
 ) -> Walked {
     let mut walk = Walk { tables, namers, reader, nodes: 0, nesting: 0, trail: Vec::new(), blown: None };
-    let walked = walk.tree(&NameTree::Leaf(path.clone()), &Path::empty(), 0);
+    let walked = walk.tree(&NameTree::Leaf(path.clone()), Rest::EMPTY, 0);
     walk.blown.map_or(walked, State::Failed)
 }
 
@@ -56,20 +56,19 @@ struct Walk<'a> {
 
 /// A leaf of a tree still to be bound.
 trait Step {
-    fn step(&self, walk: &mut Walk<'_>, suffix: &Path, depth: usize) -> Walked;
+    fn step(&self, walk: &mut Walk<'_>, suffix: Rest<'_>, depth: usize) -> Walked;
 }
 
 /// A leaf of a dtab entry: the rest of the path is appended to it.
 impl Step for Path {
-    fn step(&self, walk: &mut Walk<'_>, suffix: &Path, depth: usize) -> Walked {
-        let path = if suffix.is_empty() { self.clone() } else { self.concat(suffix) };
-        walk.path(&path, depth)
+    fn step(&self, walk: &mut Walk<'_>, suffix: Rest<'_>, depth: usize) -> Walked {
+        walk.path(&self.append(suffix), depth)
     }
 }
 
 /// A leaf of a namer's answer, complete as it is.
 impl Step for Named {
-    fn step(&self, walk: &mut Walk<'_>, _: &Path, depth: usize) -> Walked {
+    fn step(&self, walk: &mut Walk<'_>, _: Rest<'_>, depth: usize) -> Walked {
         match self {
             Named::Path(path) => walk.path(path, depth),
             Named::Bound(name) => State::Ok(NameTree::Leaf(name.clone())),
@@ -102,7 +101,7 @@ pub(crate) fn union(branches: impl Iterator<Item = (f64, Walked)>) -> Walked {
 }
 
 impl Walk<'_> {
-    fn tree<T: Step>(&mut self, tree: &NameTree<T>, suffix: &Path, depth: usize) -> Walked {
+    fn tree<T: Step>(&mut self, tree: &NameTree<T>, suffix: Rest<'_>, depth: usize) -> Walked {
         if let Some(refused) = self.refuse(depth) {
             return State::Failed(refused);
         }
@@ -144,18 +143,24 @@ impl Walk<'_> {
             (None, _) => self.name(path, depth + 1),
             // An entry that says nothing but "not here" leaves the answer to the namers.
             (Some(only), None) if only.dst == NameTree::Neg => self.name(path, depth + 1),
-            (Some(only), None) => self.tree(&only.dst, &path.skip(only.prefix.len()), depth + 1),
-            (Some(a), Some(b)) => self.first([a, b].into_iter().chain(entries), |walk, entry| {
-                walk.tree(&entry.dst, &path.skip(entry.prefix.len()), depth + 1)
-            }),
+            (Some(only), None) => self.entry(only, path, depth + 1),
+            (Some(a), Some(b)) => {
+                let entries = [a, b].into_iter().chain(entries);
+                self.first(entries, |walk, entry| walk.entry(entry, path, depth + 1))
+            }
         };
         self.trail.pop();
         walked
     }
 
+    fn entry(&mut self, entry: &Dentry, path: &Path, depth: usize) -> Walked {
+        let rest = entry.rest(path).expect("only entries whose prefix matches are walked");
+        self.tree(&entry.dst, rest, depth)
+    }
+
     fn name(&mut self, path: &Path, depth: usize) -> Walked {
         match self.namers.lookup(path, self.reader) {
-            State::Ok(tree) => self.tree(&tree, &Path::empty(), depth),
+            State::Ok(tree) => self.tree(&tree, Rest::EMPTY, depth),
             State::Pending => State::Pending,
             State::Failed(text) => State::Failed(text),
         }
@@ -173,7 +178,7 @@ impl Walk<'_> {
     }
 
     /// All branches that are known now; the others join when they are.
-    fn union<T: Step>(&mut self, branches: &[Weighted<T>], suffix: &Path, depth: usize) -> Walked {
+    fn union<T: Step>(&mut self, branches: &[Weighted<T>], suffix: Rest<'_>, depth: usize) -> Walked {
         union(branches.iter().map(|branch| (branch.weight, self.tree(&branch.tree, suffix, depth))))
     }
 

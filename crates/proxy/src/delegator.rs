@@ -1,15 +1,18 @@
 //! What the admin server tells about names: `/delegator.json` and the states of namers and interpreters (routing.md §8,
 //! observability.md §6.3).
 
-use std::borrow::Cow;
+mod asked;
+pub(crate) mod query;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sources::{DtabSource, Sources};
 use admin::{Method, Request, Response, Routes, StatusCode, json, status, text};
-use config::Node;
-use names::{Dtab, Path};
+use names::Dtab;
 use naming::{State, Stopped, json_text};
+
+pub use asked::Asked;
 
 /// How long namers and addresses are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,17 +44,10 @@ pub(crate) fn add(routes: Routes, sources: &Arc<Sources>) -> Routes {
     routes
 }
 
-/// A question, still as text.
-struct Asked<'a> {
-    namespace: Option<Cow<'a, str>>,
-    dtab: Cow<'a, [u8]>,
-    path: Option<Cow<'a, [u8]>>,
-}
-
 async fn delegator(sources: Arc<Sources>, request: Request) -> Response {
     let asked = match request.method() {
         &Method::POST => posted(&request),
-        _ => Ok(queried(request.uri().query().unwrap_or_default())),
+        _ => Ok(Asked::of_query(request.uri().query().unwrap_or_default())),
     };
     match asked {
         Ok(asked) => answer(&sources, asked).await,
@@ -59,52 +55,22 @@ async fn delegator(sources: Arc<Sources>, request: Request) -> Response {
     }
 }
 
-fn queried(query: &str) -> Asked<'_> {
-    let value = |wanted: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(key, _)| *key == wanted).map(|(_, value)| form_decoded(value))
-    };
-    Asked {
-        namespace: value("namespace").map(|name| String::from_utf8_lossy(&name).into_owned().into()),
-        dtab: value("dtab").unwrap_or_default().into(),
-        path: value("path").map(Cow::Owned),
-    }
-}
-
-fn posted(request: &Request) -> Result<Asked<'_>, Box<Response>> {
-    let refusal = |code, text: String| Err(Box::new(status(code, text)));
+fn posted(request: &Request) -> Result<Asked<'static>, Box<Response>> {
     let kind = request.headers().get("content-type").map(|kind| kind.as_bytes());
     if kind != Some(b"application/json") {
-        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, String::new());
+        return Err(Box::new(status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "")));
     }
     let body = request.body();
-    let malformed = || format!("Malformed delegation request: {}", String::from_utf8_lossy(body));
-    let Ok(document) = config::Document::parse("request", body) else {
-        return refusal(StatusCode::BAD_REQUEST, malformed());
-    };
-    let value = |key: &str| document.root.get(key).and_then(Node::text).map(str::to_owned);
-    let (Some(dtab), Some(path)) = (value("dtab"), value("path")) else {
-        return refusal(StatusCode::BAD_REQUEST, malformed());
-    };
-    Ok(Asked {
-        namespace: value("namespace").map(Cow::Owned),
-        dtab: dtab.into_bytes().into(),
-        path: Some(path.into_bytes().into()),
+    Asked::of_body(body).ok_or_else(|| {
+        let text = format!("Malformed delegation request: {}", String::from_utf8_lossy(body));
+        Box::new(status(StatusCode::BAD_REQUEST, text))
     })
 }
 
 async fn answer(sources: &Sources, asked: Asked<'_>) -> Response {
-    let bad = |what: &str, why: &dyn std::fmt::Display| {
-        status(StatusCode::BAD_REQUEST, format!("Invalid {what}: {why}"))
-    };
-    let dtab = match Dtab::parse(&asked.dtab) {
-        Ok(dtab) => dtab,
-        Err(error) => return bad("dtab", &error),
-    };
-    let path = match asked.path.as_deref().map(Path::parse) {
-        Some(Ok(path)) => path,
-        Some(Err(error)) => return bad("path", &error),
-        None => return bad("path", &"null"),
+    let (dtab, path) = match asked.parsed() {
+        Ok(parsed) => parsed,
+        Err(refusal) => return status(StatusCode::BAD_REQUEST, refusal),
     };
     let interpreter = match asked.namespace.as_deref() {
         None => Some(sources.bare()),
@@ -152,24 +118,6 @@ fn interpreter_state(of: &DtabSource) -> String {
     };
     let file = json_text(&of.path.display().to_string());
     format!("{{\"state\":{{{state}}},\"watch\":{{\"request\":{file}}}}}")
-}
-
-/// A value of a query: `+` for blanks, `%xx` for any byte; what is no escape stays.
-fn form_decoded(value: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let escape = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let escape = escape.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let (byte, used) = match (first, escape.map(|digits| u8::from_str_radix(digits, 16))) {
-            (b'%', Some(Ok(byte))) => (byte, 3),
-            (b'+', _) => (b' ', 1),
-            (other, _) => (other, 1),
-        };
-        out.push(byte);
-        rest = &rest[used..];
-    }
-    out
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
 pub use socket::SocketOptions;
 pub use telemeter::{Admin, Prometheus, Telemeter, Usage};
 
-use config::{Context, Decode, Node, config};
+use config::{Context, Decode, Node, Source, config};
 pub use config::{Fault, Faults, Reason, Severity};
 use std::path::Path;
 use std::time::Duration;
@@ -73,23 +73,28 @@ pub struct Document {
 /// # Errors
 /// Everything that is wrong, at once, in the order of the text.
 pub fn load(source_name: &str, bytes: &[u8]) -> Result<Document, Faults> {
-    load_with(source_name, bytes, Path::is_dir)
+    load_in(source_name, bytes, Context::new)
 }
 
-/// As [`load`], on a machine that is not the one the document is meant for: `is_directory` answers for its files.
+/// As [`load`], on a machine that is not the one the document is meant for: `is_there` answers for its files and
+/// directories.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(
+pub fn load_with(source_name: &str, bytes: &[u8], is_there: fn(&Path) -> bool) -> Result<Document, Faults> {
+    load_in(source_name, bytes, |source| Context::new(source).with_files(is_there))
+}
+
+fn load_in(
     source_name: &str,
     bytes: &[u8],
-    is_directory: fn(&Path) -> bool,
+    context: impl FnOnce(Source) -> Context,
 ) -> Result<Document, Faults> {
     let config::Document { source, root, faults } = config::Document::parse(source_name, bytes)?;
     if let Some(fault) = checks::manifest(&root) {
         return Err(Faults::new(source, vec![fault]));
     }
-    let mut cx = Context::new(source.clone()).with_directories(is_directory);
+    let mut cx = context(source.clone());
     let decoded = Linkerd::decode(&root, &mut cx);
     checks::check(&root, &mut cx);
     let (errors, warnings) = Faults::new(source, [faults, cx.into_faults()].concat()).split();

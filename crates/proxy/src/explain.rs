@@ -1,13 +1,17 @@
 //! Explanation: where a name leads and why, from the same walks that route requests.
 //!
-//! [`explain`] starts the namers of a document without serving anything, waits a bounded time for their first states,
-//! and returns a value; showing it is somebody else's business. What a request would meet is taken from
+//! [`explain`] starts the namers of a document without serving anything, [`explain_in`] asks those of a running process;
+//! both wait a bounded time for the namers' answers and return a value, which [`to_text`] and [`to_json`] show. What a
+//! request would meet is taken from
 //! [`naming::Interpreter::bind`], what was tried on the way from [`naming::Interpreter::delegate`].
 
 mod ask;
 mod chance;
+mod json;
+pub(crate) mod page;
 mod place;
 mod step;
+mod text;
 
 use crate::Sources;
 use crate::document::{self as doc, Document};
@@ -17,8 +21,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use json::to_json;
+pub use page::SERVED;
 pub use place::Place;
 pub use step::{By, Fate, Step, What};
+pub use text::to_text;
 
 /// What shall be explained.
 #[derive(Clone, Debug)]
@@ -82,6 +89,14 @@ pub enum Outcome {
     Pending,
 }
 
+impl Outcome {
+    /// Whether somebody answers at least some requests.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        matches!(self, Outcome::Routed { refused } if *refused < 1.0)
+    }
+}
+
 /// In which way nobody is behind a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nobody {
@@ -121,6 +136,19 @@ impl std::error::Error for Unexplained {}
 /// # Errors
 /// When there is no such router, or the request gets no name.
 pub async fn explain(document: &Document, question: &Question) -> Result<Explanation, Unexplained> {
+    let sources = Sources::new(document).map_err(|e| Unexplained(e.to_string()))?;
+    explain_in(document, &sources, question).await
+}
+
+/// Explains a name to `sources`, those of `document`, which may be serving it.
+///
+/// # Errors
+/// As [`explain`].
+pub async fn explain_in(
+    document: &Document,
+    sources: &Sources,
+    question: &Question,
+) -> Result<Explanation, Unexplained> {
     let (index, router) = find_router(document, question.router.as_deref())?;
     let (name, identified, from_headers) = match &question.subject {
         Subject::Name(name) => (name.clone(), None, Dtab::empty()),
@@ -130,7 +158,6 @@ pub async fn explain(document: &Document, question: &Question) -> Result<Explana
         }
     };
     let local = from_headers.concat(&question.local);
-    let sources = Sources::new(document).map_err(|e| Unexplained(e.to_string()))?;
     let own = sources.routers.get(index).and_then(|router| router.dtab.as_ref()).map(|dtab| &*dtab.path);
     let places = place::Places::of(document, index, own);
     let dtabs = [&router.dtab, &local];

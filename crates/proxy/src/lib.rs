@@ -9,5 +9,6 @@ mod process;
 mod sources;
 mod translate;
 
+pub use delegator::Asked;
 pub use process::{Bound, Options, Proxy, StartError};
 pub use sources::Sources;

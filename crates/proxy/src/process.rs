@@ -2,6 +2,7 @@
 
 use crate::delegator;
 use crate::document as doc;
+use crate::explain;
 use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
@@ -256,6 +257,7 @@ async fn serve_admin(
         routes = routes.prometheus(&p.path, metrics, &p.prefix);
     }
     let routes = delegator::add(routes, sources);
+    let routes = explain::page::add(routes, &Arc::new(document.clone()), sources);
     let server = admin::Admin::bind(address, routes).await.map_err(|error| StartError::Listen {
         what: "the admin server".to_owned(),
         address,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::StartError;
 use crate::document as doc;
-use discovery::{Dns, DnsSettings, DnsSrvNamer, DtabFile, FsNamer, local_ips};
+use discovery::{Dns, DnsHost, DnsSettings, DnsSrvNamer, DtabFile, FsNamer, local_ips};
 use names::{Dtab, Path};
 use naming::{Change, Interpreter, Live, Namers, Resolver, Rewrite, Transformer};
 use tokio::runtime::Handle;
@@ -57,7 +57,8 @@ impl Sources {
                     Arc::new(Rewrite::new(rewrite.pattern.clone(), &rewrite.name))
                 }
                 doc::Namer::DnsSrv(srv) => {
-                    let settings = DnsSettings { servers: srv.servers(), ..DnsSettings::default() };
+                    let servers = srv.servers().into_iter().map(|(host, port)| DnsHost { host, port });
+                    let settings = DnsSettings { servers: servers.collect(), ..DnsSettings::default() };
                     Arc::new(DnsSrvNamer::new(prefix, settings, srv.refresh(), control.clone()))
                 }
             };
@@ -92,7 +93,7 @@ fn router(from: &doc::HttpRouter, namers: &Arc<Namers>, control: &Handle) -> Res
     let dtab = match &from.interpreter {
         doc::Interpreter::Default(_) => None,
         doc::Interpreter::Fs(fs) => {
-            let path = PathBuf::from(&fs.dtab_file);
+            let path = fs.dtab_file.to_path_buf();
             let file = DtabFile::new(path.clone(), control);
             Some(DtabSource { path, live: file.live(), _file: file })
         }

@@ -141,3 +141,6 @@ fn accrual(from: &doc::FailureAccrual) -> AccrualPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

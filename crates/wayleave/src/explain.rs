@@ -1,13 +1,12 @@
-//! `wayleave explain`: where a name or a request would go, and why.
+//! `wayleave explain`: where a name or a request would go, and why; of a configuration, or of a running proxy.
 
-mod json;
-mod text;
+mod live;
 
 use crate::arguments::Format;
 use crate::{check, run};
 use clap::Args;
 use names::{Dtab, Path};
-use proxy::explain::{Question, Subject, Unexplained, explain};
+use proxy::explain::{Question, Subject, explain, to_json, to_text};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -18,12 +17,21 @@ const WAIT: &str = "3000";
 
 /// Arguments of `wayleave explain`.
 #[derive(Debug, Args)]
+#[command(override_usage = "wayleave explain [OPTIONS] <CONFIG> <NAME|--host HOST>\n       \
+    wayleave explain [OPTIONS] --admin <URL> <NAME|--host HOST>")]
 pub(crate) struct Explain {
-    /// The configuration: a YAML or JSON file, or `-` for standard input
-    pub(crate) config: OsString,
+    /// The configuration: a YAML or JSON file, or `-` for standard input; not with --admin
+    #[arg(required_unless_present = "admin")]
+    pub(crate) config: Option<OsString>,
     /// The name, as the router's identifier would give it, such as `/svc/web`
-    #[arg(required_unless_present_any = ["host", "headers"], conflicts_with_all = ["host", "headers"])]
+    #[arg(
+        required_unless_present_any = ["host", "headers", "admin"],
+        conflicts_with_all = ["host", "headers"]
+    )]
     pub(crate) name: Option<Path>,
+    /// Ask the running proxy whose admin server is there, such as `http://127.0.0.1:9990`, instead of a configuration
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<String>,
     /// Ask for a request with this `Host` instead of a name
     #[arg(long)]
     pub(crate) host: Option<String>,
@@ -47,33 +55,46 @@ pub(crate) struct Explain {
     pub(crate) output: Format,
 }
 
+/// What was found out, ready to be printed.
+struct Told {
+    text: String,
+    /// Whether requests would be sent to somebody.
+    served: bool,
+}
+
 /// `wayleave explain`: exit code 0 when a request would be sent to somebody, 1 when not.
 pub(crate) fn run(arguments: &Explain) -> ExitCode {
-    let document = match check::load(&arguments.config) {
-        Ok(document) => document,
-        Err(refusal) => return run::fail(&refusal.to_string()),
-    };
     let runtime = match run::runtime() {
         Ok(runtime) => runtime,
         Err(e) => return run::fail(&format!("cannot start: {e}")),
     };
-    let of = match runtime.block_on(explain(&document, &question(arguments))) {
-        Ok(of) => of,
-        Err(Unexplained(text)) => return run::fail(&text),
+    let stdout = io::stdout();
+    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let told = match &arguments.admin {
+        Some(base) => runtime.block_on(live::ask(base, arguments, colour)),
+        None => runtime.block_on(of_configuration(arguments, colour)),
     };
     // A resolver may still wait for its server; nobody waits for it.
     runtime.shutdown_background();
-    let stdout = io::stdout();
-    let shown = match arguments.output {
-        Format::Json => json::show(&of),
-        Format::Text => {
-            let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            text::show(&of, colour, arguments.all)
+    match told {
+        Ok(told) => {
+            // Nobody is left to hear of a closed pipe.
+            let _ = stdout.lock().write_all(told.text.as_bytes());
+            if told.served { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
+        Err(text) => run::fail(&text),
+    }
+}
+
+async fn of_configuration(arguments: &Explain, colour: bool) -> Result<Told, String> {
+    let config = arguments.config.as_deref().unwrap_or_default();
+    let document = check::load(config).map_err(|refusal| refusal.to_string())?;
+    let of = explain(&document, &question(arguments)).await.map_err(|why| why.to_string())?;
+    let text = match arguments.output {
+        Format::Json => to_json(&of),
+        Format::Text => to_text(&of, colour, arguments.all),
     };
-    // Nobody is left to hear of a closed pipe.
-    let _ = stdout.lock().write_all(shown.as_bytes());
-    if text::is_served(&of.outcome) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(Told { text, served: of.outcome.is_served() })
 }
 
 fn question(arguments: &Explain) -> Question {

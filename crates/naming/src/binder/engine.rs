@@ -240,9 +240,12 @@ impl<F: ReplicasFactory> Engine<F> {
         entry.queued = false;
         self.shared.counters.bind_runs.fetch_add(1, Ordering::Relaxed);
         let (base, interpreter, local, path) = (&self.base, &self.interpreter, &entry.local, &entry.path);
-        let walked = self.index.track(User::Binding(serial), &mut entry.sources, |reader| {
+        let (walked, sound) = self.index.track(User::Binding(serial), &mut entry.sources, |reader| {
             interpreter.bind(base, local, path, reader)
         });
+        if let Some(binding) = entry.binding.upgrade() {
+            binding.set_sound(entry.current.is_none() || (sound && matches!(walked, State::Ok(_))));
+        }
         match walked {
             State::Pending => {}
             State::Ok(tree) => self.offer(serial, tree),
@@ -317,8 +320,8 @@ impl<F: ReplicasFactory> Engine<F> {
         let Some(next) = entry.next.take() else { return true };
         if let Some(binding) = entry.binding.upgrade() {
             let tree = next.held.tree.map(|name| {
-                let replicas = leaves.replicas(&name.id);
-                Arc::new(Leaf { id: name.id.clone(), residual: name.residual.clone(), replicas })
+                let (replicas, sound) = leaves.replicas(&name.id);
+                Arc::new(Leaf { id: name.id.clone(), residual: name.residual.clone(), replicas, sound })
             });
             binding.store(Bound::Tree(tree));
         }

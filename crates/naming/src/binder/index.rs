@@ -39,15 +39,16 @@ impl Index {
     }
 
     /// Evaluates something and makes `user` depend on what it read instead of on `sources`, which is brought up to date.
+    /// Also tells whether all that was read is sound ([`Source::is_sound`]).
     pub(super) fn track<T>(
         &mut self,
         user: User,
         sources: &mut Vec<SourceId>,
         evaluate: impl FnOnce(&mut dyn Reader) -> T,
-    ) -> T {
-        let mut noting = Noting { index: self, noted: Vec::with_capacity(sources.len()) };
+    ) -> (T, bool) {
+        let mut noting = Noting { index: self, noted: Vec::with_capacity(sources.len()), sound: true };
         let result = evaluate(&mut noting);
-        let mut noted = noting.noted;
+        let Noting { mut noted, sound, .. } = noting;
         noted.sort_unstable();
         noted.dedup();
         if noted != *sources {
@@ -61,7 +62,7 @@ impl Index {
             let old = std::mem::replace(sources, noted);
             self.remove(user, old.iter().filter(|id| sources.binary_search(id).is_err()));
         }
-        result
+        (result, sound)
     }
 
     /// `user` no longer depends on these values.
@@ -86,6 +87,7 @@ impl Index {
 struct Noting<'a> {
     index: &'a mut Index,
     noted: Vec<SourceId>,
+    sound: bool,
 }
 
 impl Reader for Noting<'_> {
@@ -97,5 +99,6 @@ impl Reader for Noting<'_> {
             users: HashSet::new(),
         });
         self.noted.push(id);
+        self.sound &= source.is_sound();
     }
 }

@@ -1,6 +1,7 @@
 //! The replica sets that trees hold: one entry of the router for each id, told of its addresses.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashMap;
 use names::Path;
@@ -19,6 +20,8 @@ struct Entry<R> {
     holders: usize,
     /// What it was last told.
     told: Addr,
+    /// False while what it was told is only the last good set, because discovery cannot say.
+    sound: Arc<AtomicBool>,
     sources: Vec<SourceId>,
     /// Bindings whose next tree waits for these addresses.
     waiting: Vec<u64>,
@@ -54,6 +57,7 @@ impl<R: Replicas> Leaves<R> {
             replicas: factory.create(id),
             holders: 1,
             told: Addr::Pending,
+            sound: Arc::new(AtomicBool::new(true)),
             sources: Vec::new(),
             waiting: Vec::new(),
         };
@@ -77,8 +81,11 @@ impl<R: Replicas> Leaves<R> {
     pub(super) fn evaluate(&mut self, serial: u64, interpreter: &Interpreter, index: &mut Index) -> Vec<u64> {
         let Some(entry) = self.entries.get_mut(&serial) else { return Vec::new() };
         let id = &entry.id;
-        let addr =
+        let (addr, sound) =
             index.track(User::Leaf(serial), &mut entry.sources, |reader| interpreter.addresses(id, reader));
+        let kept = matches!(entry.told, Addr::Bound(_));
+        let known = matches!(addr, Addr::Bound(_) | Addr::Neg);
+        entry.sound.store(!kept || (sound && known), Ordering::Relaxed);
         let news = match &addr {
             Addr::Pending => false,
             // The last good set outlives a failure of discovery.
@@ -105,10 +112,11 @@ impl<R: Replicas> Leaves<R> {
         }
     }
 
-    /// The router's entry of an id that is held.
-    pub(super) fn replicas(&self, id: &Path) -> Arc<R> {
+    /// The router's entry of an id that is held, and whether its addresses are sound.
+    pub(super) fn replicas(&self, id: &Path) -> (Arc<R>, Arc<AtomicBool>) {
         let serial = self.by_id.get(id).expect("held by the tree that names it");
-        Arc::clone(&self.entries.get(serial).expect("by_id and entries change together").replicas)
+        let entry = self.entries.get(serial).expect("by_id and entries change together");
+        (Arc::clone(&entry.replicas), Arc::clone(&entry.sound))
     }
 
     fn entry(&mut self, serial: u64) -> &mut Entry<R> {

@@ -1,7 +1,9 @@
 //! The binder over namers made of [`Publisher`]s: what traffic sees, when, and that nothing is left behind.
 
+mod health;
 mod random;
 mod scale;
+mod watches;
 
 use std::net::SocketAddr;
 

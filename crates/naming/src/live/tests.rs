@@ -100,3 +100,25 @@ async fn no_wake_up_is_lost() {
         }
     }
 }
+
+/// Doubt changes no state and wakes no reader; hooks hear of its beginning and of its end.
+#[tokio::test(start_paused = true)]
+async fn doubt() {
+    let publisher = Publisher::new(State::Ok(1));
+    let mut live = publisher.live();
+    let count = Arc::new(Count::default());
+    let _subscription = live.subscribe(count.clone());
+    let seen = |live: &Live<u32>| (live.get(), live.is_sound(), count.0.load(Ordering::SeqCst));
+    assert_eq!(seen(&live), (State::Ok(1), true, 0));
+    publisher.doubt();
+    publisher.doubt();
+    assert_eq!(seen(&live), (State::Ok(1), false, 1));
+    publisher.set(State::Ok(1));
+    assert_eq!(seen(&live), (State::Ok(1), true, 2));
+    publisher.doubt();
+    publisher.set(State::failed("down"));
+    assert_eq!(seen(&live), (State::failed("down"), false, 4));
+    assert_eq!(live.changed().await, State::failed("down"));
+    publisher.set(State::Pending);
+    assert!(live.is_sound(), "nothing is known, nothing is lost");
+}

@@ -206,13 +206,3 @@ async fn states() {
         format!(r##"{{"state":{{"value":"/svc=>/#/io.l5d.fs"}},"watch":{{"request":"{dir}/web.dtab"}}}}"##);
     assert_eq!(interpreter_state(file), expected);
 }
-
-#[test]
-fn forms() {
-    let check = |value: &str, expected: &str| assert_eq!(form_decoded(value), expected.as_bytes(), "{value}");
-    check("/a+b", "/a b");
-    check("%2Fa%20%e4%b8%96", "/a 世");
-    check("100%", "100%");
-    check("%zz%4", "%zz%4");
-    check("", "");
-}

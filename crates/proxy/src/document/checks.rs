@@ -71,7 +71,7 @@ fn labels(routers: &[Node], cx: &mut Context) {
 }
 
 fn servers(root: &Node, routers: &[Node], cx: &mut Context) {
-    let mut taken: HashMap<(IpAddr, u16), Span> = HashMap::new();
+    let mut taken: Vec<Listener> = Vec::new();
     let admin = match root.get("admin") {
         Some(admin) => address(admin, ADMIN_PORT, cx),
         None => Some((LOOPBACK, ADMIN_PORT)),
@@ -96,21 +96,50 @@ fn servers(root: &Node, routers: &[Node], cx: &mut Context) {
         };
         for server in servers.and_then(Node::list).unwrap_or_default() {
             let Some(at) = address(server, *default, cx).filter(|(_, port)| *port != 0) else { continue };
-            let other = match taken.get(&at) {
-                Some(first) => format!("the server of line {}", line(*first, cx)),
+            let this = Listener { at, place: place(server), shared: is_shared(server) };
+            let other = match taken.iter().find(|first| first.excludes(&this)) {
+                Some(first) => format!("the server of line {}", line(first.place, cx)),
                 // Linkerd finds out when it binds; by then the file's line is forgotten.
-                None if admin == Some(at) => "the admin server".to_owned(),
+                None if admin.is_some_and(|admin| overlap(admin, at)) => "the admin server".to_owned(),
                 None => {
-                    taken.insert(at, place(server));
+                    taken.push(this);
                     continue;
                 }
             };
             let message = format!("ConflictingPorts: Server conflict on port {}", at.1);
             cx.fault(
-                Fault::new(place(server), message).expected(format!("another port or address than {other}")),
+                Fault::new(this.place, message).expected(format!("another port or address than {other}")),
             );
         }
     }
+}
+
+/// An address that a server takes.
+#[derive(Clone, Copy)]
+struct Listener {
+    at: (IpAddr, u16),
+    place: Span,
+    /// Whether it leaves room for others on its port.
+    shared: bool,
+}
+
+impl Listener {
+    /// Whether `other` cannot listen beside it. Linkerd refuses the same address whatever the options; that one of the
+    /// two is all addresses of the host it learns from the system, when it is too late for a line.
+    fn excludes(&self, other: &Listener) -> bool {
+        self.at == other.at || (overlap(self.at, other.at) && !(self.shared && other.shared))
+    }
+}
+
+/// Whether two addresses have a socket in common: the same, or one of them stands for all of its family.
+fn overlap((a, a_port): (IpAddr, u16), (b, b_port): (IpAddr, u16)) -> bool {
+    let any = (a.is_unspecified() || b.is_unspecified()) && a.is_ipv4() == b.is_ipv4();
+    a_port == b_port && (a == b || any)
+}
+
+fn is_shared(server: &Node) -> bool {
+    let options = server.get("socketOptions").and_then(|options| options.get("reusePort"));
+    options.and_then(Node::text).is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 /// Where a server listens; `None` when its address is faulty, which is recorded elsewhere.

@@ -1,7 +1,7 @@
 //! How requests get names and how names are bound: identifiers, interpreters, namers (routing.md §2, §3, §6).
 
 use super::positive;
-use config::{Context, Directory, Fault, Places, config, kinds};
+use config::{Context, Directory, ExistingFile, Fault, Places, config, kinds};
 use names::{Path, PathPattern};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -50,8 +50,8 @@ config! {
 config! {
     /// A dtab in a file, watched for changes, before that of the router; and the namers of this document.
     pub struct FsInterpreter {
-        /// The file. While it is missing or holds no dtab, names that are bound stay bound and others are not.
-        dtab_file "dtabFile": String, example "/etc/linkerd/web.dtab";
+        /// The file. If later it is missing or holds no dtab, names that are bound stay bound and others are not.
+        dtab_file "dtabFile": ExistingFile, example "/etc/linkerd/web.dtab";
         /// What changes bound names on their way to the router, the first one first.
         transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
         /// Accepted without effect: this interpreter is not experimental.
@@ -148,8 +148,8 @@ config! {
     pub struct DnsSrvNamer {
         /// Every how many seconds a name in use is looked up.
         refresh_interval_seconds "refreshIntervalSeconds": u32 = "5", check positive, example "1";
-        /// The DNS servers to ask, each an IP with or without a port; none: those of the system.
-        dns_hosts "dnsHosts": Vec<String> = "[]", example "[10.0.0.2, '10.0.0.3:5353']";
+        /// The DNS servers to ask, each an IP or a host name, with or without a port; none: those of the system.
+        dns_hosts "dnsHosts": Vec<String> = "[]", example "[10.0.0.2, 'ns.internal:5353']";
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.dnssrv", example "/srv";
         /// What changes the names it binds, the first one first.
@@ -166,8 +166,8 @@ impl DnsSrvNamer {
         Duration::from_secs(self.refresh_interval_seconds.into())
     }
 
-    /// The DNS servers to ask.
-    pub fn servers(&self) -> Vec<SocketAddr> {
+    /// The DNS servers to ask: hosts, IPs or names, and ports.
+    pub fn servers(&self) -> Vec<(String, u16)> {
         self.dns_hosts.iter().filter_map(|host| server(host)).collect()
     }
 }
@@ -175,17 +175,31 @@ impl DnsSrvNamer {
 /// The port DNS servers listen on.
 const DNS_PORT: u16 = 53;
 
-fn server(host: &str) -> Option<SocketAddr> {
-    let alone = || host.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT));
-    host.parse().ok().or_else(alone)
+/// Host and port of a server; IPv6 with a port stands in brackets.
+fn server(text: &str) -> Option<(String, u16)> {
+    if let Ok(at) = text.parse::<SocketAddr>() {
+        return Some((at.ip().to_string(), at.port()));
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Some((ip.to_string(), DNS_PORT));
+    }
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, port.parse().ok()?),
+        None => (text, DNS_PORT),
+    };
+    let fits = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    // What ends in a number is a mistyped IP.
+    let last_is_name = name.rsplit('.').next().is_some_and(|last| !last.bytes().all(|b| b.is_ascii_digit()));
+    (name.split('.').all(fits) && last_is_name).then(|| (name.to_owned(), port))
 }
 
 fn dns_srv(namer: &DnsSrvNamer, places: Places<'_>, cx: &mut Context) -> Option<()> {
     if let Some(host) = namer.dns_hosts.iter().find(|host| server(host).is_none()) {
-        let message = format!("{host} is neither an IP nor an IP and a port");
-        cx.fault(
-            Fault::new(places.of("dnsHosts"), message).expected("for example `10.0.0.2` or `10.0.0.2:53`"),
-        );
+        let message = format!("{host} is neither an IP nor a host name, with or without a port");
+        let fault = Fault::new(places.of("dnsHosts"), message);
+        cx.fault(fault.expected("for example `10.0.0.2`, `10.0.0.2:53` or `ns.internal`"));
         return None;
     }
     if namer.experimental {

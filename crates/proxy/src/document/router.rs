@@ -74,6 +74,7 @@ config! {
         "streamingEnabled": bool = "true";
     }
     former {
+        "timeoutMs" until "1.0.0" => "`totalTimeoutMs` of `service` and `requestAttemptTimeoutMs` of `client` limit requests",
         "maxChunkKB" until "1.6.0" => "chunks are passed on as they come",
         "maxRequestKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
         "maxResponseKB" until "1.7.0" => "bodies are not held whole, so they need no limit",

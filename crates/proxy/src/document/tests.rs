@@ -3,6 +3,7 @@
 mod conformance;
 mod declarations;
 mod describe;
+mod effects;
 mod golden;
 mod mutations;
 mod reference;

@@ -177,14 +177,18 @@ fn make_room<K: Hash + Eq + Clone>(
     true
 }
 
-/// Removes idle entries except the one used last; how many there were.
+/// Removes idle entries except the one used last; how many there were. What discovery cannot say at present is kept: bound
+/// anew after an outage began, the name would lead nowhere (architecture.md §4).
 fn expire<K: Hash + Eq>(map: &mut HashMap<K, Arc<Entry>, RandomState>, now: Nanos, ttl: Nanos) -> u64 {
     let newest = map.values().max_by_key(|entry| entry.last_used.load(Relaxed)).map(Arc::as_ptr);
     let before = map.len();
     map.retain(|_, entry| {
         let used = entry.last_used.load(Relaxed);
         let held = busy(entry) || entry.holders.load(Relaxed) > 0;
-        let stays = held || newest == Some(Arc::as_ptr(entry)) || now.since(Nanos(used)) <= ttl;
+        let stays = held
+            || newest == Some(Arc::as_ptr(entry))
+            || now.since(Nanos(used)) <= ttl
+            || !entry.binding.is_sound();
         if !stays {
             entry.retired.store(true, Relaxed);
         }

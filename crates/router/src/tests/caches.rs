@@ -87,6 +87,33 @@ async fn names_in_use_do_not_expire() {
     mesh.check("bindcache/path", "misses 2, expires 0");
 }
 
+/// Bound anew during an outage of discovery, a name would lead nowhere; so it is kept, and goes when all is well again.
+#[tokio::test(start_paused = true)]
+async fn names_whose_discovery_is_down_do_not_expire() {
+    let mut mesh = Mesh::new("/svc=>/#/t", sized(10, 10, 1));
+    for name in ["tree", "addresses", "well", "last"] {
+        mesh.stage.up(&format!("/{name}"), &[1]);
+        assert_eq!(mesh.get(name, &[status(200)]).await.status, 200);
+        mesh.advance(10);
+    }
+    mesh.stage.put("/tree", naming::State::failed("down"));
+    mesh.stage.serve("/addresses", naming::Addr::failed("down"));
+    settle(&mut mesh, 40).await;
+    assert_eq!(
+        mesh.router.sizes().0,
+        3,
+        "only the name that is well has expired; the last one used stays anyway"
+    );
+    for name in ["tree", "addresses"] {
+        assert_eq!(mesh.get(name, &[status(200)]).await.status, 200, "{name} is served as before");
+    }
+    mesh.check("bindcache/path", "misses 4, expires 1");
+    mesh.stage.up("/tree", &[1]);
+    mesh.stage.up("/addresses", &[1]);
+    settle(&mut mesh, 40).await;
+    assert_eq!(mesh.router.sizes().0, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_cache_evicts_what_was_used_once() {
     let mut mesh = Mesh::new("/svc=>/$/inet/1", sized(3, 2, 1));

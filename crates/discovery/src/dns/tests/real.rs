@@ -62,7 +62,7 @@ impl Server {
 
     fn settings(&self) -> DnsSettings {
         DnsSettings {
-            servers: vec![SocketAddr::from(([127, 0, 0, 1], self.port))],
+            servers: vec![DnsHost { host: "127.0.0.1".into(), port: self.port }],
             min_ttl: Duration::from_millis(50),
             max_ttl: Duration::from_secs(60),
             retry: Duration::from_millis(50),
@@ -99,6 +99,23 @@ fn found(ips: &[&str]) -> State<Vec<String>> {
     State::Ok(ips.iter().map(ToString::to_string).collect())
 }
 
+/// Notes whether all that was read is sound.
+struct Held {
+    sound: bool,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Held { sound: true }
+    }
+}
+
+impl Reader for Held {
+    fn note(&mut self, source: &dyn naming::Source) {
+        self.sound &= source.is_sound();
+    }
+}
+
 #[tokio::test]
 async fn changes_outages_and_missing_names() {
     let Some(mut server) = Server::start(&["--host-record=web.test,10.0.0.1,1"]) else { return };
@@ -108,13 +125,21 @@ async fn changes_outages_and_missing_names() {
     // A changed address is there when the record's second is over.
     server.run(&["--host-record=web.test,10.0.0.2,fd00::1,1"]);
     until("changed", ask, found(&["10.0.0.2", "fd00::1"])).await;
-    // While nobody answers the last answer stays, also past its time.
+    // While nobody answers the last answer stays, also past its time; and is known to be in doubt.
     server.stop();
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let is_sound = || {
+        let mut held = Held::default();
+        let _ = dns.resolve("web.test", &mut held);
+        held.sound
+    };
+    assert!(is_sound());
+    until("doubt", is_sound, false).await;
+    tokio::time::sleep(Duration::from_millis(2000)).await;
     assert_eq!(ask(), found(&["10.0.0.2", "fd00::1"]));
     // And back, with something else.
     server.run(&["--host-record=web.test,10.0.0.4,1"]);
     until("back", ask, found(&["10.0.0.4"])).await;
+    assert!(is_sound());
     // NXDOMAIN is an answer: the name is gone; and comes back.
     server.run(&[]);
     until("gone", ask, found(&[])).await;
@@ -180,4 +205,59 @@ async fn services() {
     server.run(&records);
     until("back", ask, both).await;
     assert_eq!(namer.watches(), 1);
+}
+
+/// A thousand names follow their server, asked no oftener than their time to live says: a second for each answer, for both
+/// kinds of addresses, and no storm when the server comes back.
+#[tokio::test]
+async fn a_thousand_names() {
+    const NAMES: usize = 1_000;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let log_option = format!("--log-facility={}", log.path().display());
+    let options = |address: &str| {
+        let address = format!("--address=/many.test/{address}");
+        [address, "--local-ttl=3".to_owned(), "--log-queries".to_owned(), log_option.clone()]
+    };
+    let run = |server: &mut Server, address: &str| {
+        let options = options(address);
+        server.run(&options.each_ref().map(String::as_str));
+    };
+    let Some(mut server) = Server::start(&[]) else { return };
+    run(&mut server, "10.2.0.1");
+    let settings = DnsSettings { timeout: Duration::from_secs(2), ..server.settings() };
+    let dns = Dns::new(Handle::current(), settings);
+    let names: Vec<String> = (0..NAMES).map(|i| format!("n{i}.many.test")).collect();
+    let at = |address: &str| {
+        let expected = found(&[address]);
+        names.iter().filter(|name| ips(&dns, name) == expected).count()
+    };
+    until("all are found", || at("10.2.0.1"), NAMES).await;
+    run(&mut server, "10.2.0.2");
+    until("all have followed", || at("10.2.0.2"), NAMES).await;
+    let questions = || std::fs::read_to_string(log.path()).unwrap().matches(": query[").count();
+    let (before, start) = (questions(), tokio::time::Instant::now());
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let (asked, passed) = (questions() - before, start.elapsed().as_secs_f64());
+    // Looked up again after 2.7 to 3 s.
+    let most = 2.0 * NAMES as f64 * (passed / 2.7 + 1.0);
+    assert!(asked >= NAMES && (asked as f64) < most, "{asked} questions in {passed} s, at most {most}");
+    assert_eq!(at("10.2.0.2"), NAMES, "none was lost on the way");
+}
+
+/// The server itself may be given by a name.
+#[tokio::test]
+async fn servers_by_name() {
+    let Some(server) = Server::start(&["--host-record=web.test,10.0.0.1,1"]) else { return };
+    let by_name = |host: &str| {
+        let servers = vec![DnsHost { host: host.to_owned(), port: server.port }];
+        Dns::new(Handle::current(), DnsSettings { servers, ..server.settings() })
+    };
+    let dns = by_name("localhost");
+    until("by name", || ips(&dns, "web.test"), found(&["10.0.0.1"])).await;
+    let unknown = by_name("no-such-server.invalid");
+    let failure = || match ips(&unknown, "web.test") {
+        State::Failed(text) => text.starts_with("the DNS server no-such-server.invalid is not found: "),
+        _ => false,
+    };
+    until("it says which server", failure, true).await;
 }

@@ -207,6 +207,11 @@ fn validation_errors() {
     check(&ports, &["7: ConflictingPorts: Server conflict on port 1"]);
     check(&ports.replacen("port: 1", "port: 1, ip: 127.0.0.2", 1), &[]);
     check(&ports.replace("port: 1", "port: 0"), &[]);
+    let all = "7: ConflictingPorts: Server conflict on port 1";
+    check(&ports.replacen("port: 1", "port: 1, ip: 0.0.0.0", 1), &[all]);
+    check(&ports.replacen("port: 1", "port: 1, ip: '::'", 1), &[]);
+    let admin = "admin: {ip: 0.0.0.0, port: 4140}\n";
+    check(&format!("{admin}{}", router("")), &["5: ConflictingPorts: Server conflict on port 4140"]);
     check(&ports.replace("port: 1", ""), &["7: ConflictingPorts: Server conflict on port 4140"]);
     check(&router("").replace("4140", "9990"), &["4: ConflictingPorts: Server conflict on port 9990"]);
     let budget = |budget: &str| router(&format!("  service: {{retries: {{budget: {budget}}}}}\n"));
@@ -243,6 +248,41 @@ fn a_root_dir_must_be_a_directory() {
     assert_eq!(wrong(&faults), ["1: /no/such/folder is not a directory"]);
     let text = text.replace("/no/such/folder", "/");
     assert!(super::super::load("linkerd.yaml", text.as_bytes()).is_ok());
+}
+
+#[test]
+fn a_dtab_file_must_be_a_file() {
+    let text = router("  interpreter: {kind: io.l5d.fs, dtabFile: /no/such/file}\n");
+    let faults = super::super::load("linkerd.yaml", text.as_bytes()).expect_err("no such file");
+    assert_eq!(wrong(&faults), ["3: /no/such/file is not a file"]);
+    let faults = super::super::load("linkerd.yaml", text.replace("/no/such/file", "/").as_bytes());
+    assert_eq!(wrong(&faults.expect_err("a directory")), ["3: / is not a file"]);
+    let text = text.replace("/no/such/file", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    assert!(super::super::load("linkerd.yaml", text.as_bytes()).is_ok());
+}
+
+#[test]
+fn dns_servers() {
+    let check = |host: &str, expected: Option<(&str, u16)>| {
+        let namer = format!("namers: [{{kind: io.l5d.dnssrv, experimental: true, dnsHosts: ['{host}']}}]\n");
+        let servers =
+            anywhere(&format!("{namer}{}", router(""))).map(|document| match &document.namers[..] {
+                [Namer::DnsSrv(srv)] => srv.servers(),
+                other => panic!("{other:?}"),
+            });
+        let expected = expected.map(|(host, port)| vec![(host.to_owned(), port)]);
+        assert_eq!(servers.ok(), expected, "{host}");
+    };
+    check("10.0.0.2", Some(("10.0.0.2", 53)));
+    check("10.0.0.2:5353", Some(("10.0.0.2", 5353)));
+    check("::1", Some(("::1", 53)));
+    check("[::1]:5353", Some(("::1", 5353)));
+    check("ns.internal", Some(("ns.internal", 53)));
+    check("ns-1.internal:5353", Some(("ns-1.internal", 5353)));
+    check("localhost", Some(("localhost", 53)));
+    for bad in ["", "ns..internal", "10.0.0.256", "10.1", "ns:x", "ns:70000", "a b", "http://ns"] {
+        check(bad, None);
+    }
 }
 
 #[test]
@@ -305,7 +345,7 @@ fn torn_documents_do_no_harm() {
 /// dataplane.md §1.7.
 #[test]
 fn keys_of_older_linkerds_are_ignored_with_a_warning() {
-    let text = "routers:\n- protocol: http\n  maxChunkKB: 8\n  maxRequestKB: 5120\n  maxResponseKB: 5120\n  client: {engine: {kind: netty4}}\n\
+    let text = "routers:\n- protocol: http\n  maxChunkKB: 8\n  maxRequestKB: 5120\n  maxResponseKB: 5120\n  timeoutMs: 100\n  client: {engine: {kind: netty4}}\n\
                 \x20 servers: [{port: 4140, engine: {kind: netty3}}]\n";
     let document = anywhere(text).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(
@@ -314,8 +354,10 @@ fn keys_of_older_linkerds_are_ignored_with_a_warning() {
             "3: key `maxChunkKB` ended with Linkerd 1.6.0 and is ignored: chunks are passed on as they come",
             "4: key `maxRequestKB` ended with Linkerd 1.7.0 and is ignored: bodies are not held whole, so they need no limit",
             "5: key `maxResponseKB` ended with Linkerd 1.7.0 and is ignored: bodies are not held whole, so they need no limit",
-            "6: key `engine` ended with Linkerd 1.3.0 and is ignored: there is one engine",
+            "6: key `timeoutMs` ended with Linkerd 1.0.0 and is ignored: `totalTimeoutMs` of `service` and \
+             `requestAttemptTimeoutMs` of `client` limit requests",
             "7: key `engine` ended with Linkerd 1.3.0 and is ignored: there is one engine",
+            "8: key `engine` ended with Linkerd 1.3.0 and is ignored: there is one engine",
         ]
     );
 }

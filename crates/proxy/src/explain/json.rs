@@ -1,12 +1,13 @@
 //! Explanations for programs.
 
+use super::{Choice, Explanation, Fate, Nobody, Outcome, Step, What};
 use names::{NameTree, Path};
 use naming::{Addr, Table, json_of_addr};
-use proxy::explain::{Choice, Explanation, Fate, Nobody, Outcome, Step, What};
 use serde_json::{Value, json};
 
-/// The explanation as JSON.
-pub(super) fn show(of: &Explanation) -> String {
+/// The explanation as indented JSON, with a newline at the end.
+#[must_use]
+pub fn to_json(of: &Explanation) -> String {
     let (outcome, message, refused) = match &of.outcome {
         Outcome::Routed { refused } => ("routed", None, *refused),
         Outcome::NoReplicas(Nobody::Neg) => ("neg", None, 1.0),

@@ -1,8 +1,8 @@
 //! Explanations for people: the tree of rewrites, then what a request would meet.
 
+use super::{By, Explanation, Fate, Nobody, Outcome, Step, What};
 use names::{Dtab, Path};
 use naming::{Addr, Table};
-use proxy::explain::{By, Explanation, Fate, Nobody, Outcome, Step, What};
 use std::fmt::Write as _;
 
 /// How many addresses of a replica set are shown.
@@ -25,17 +25,13 @@ enum Paint {
 
 /// The explanation as text, with colours if wanted. Unless `all` is, what lies behind names that are not tried is left
 /// out.
-pub(super) fn show(of: &Explanation, colour: bool, all: bool) -> String {
+#[must_use]
+pub fn to_text(of: &Explanation, colour: bool, all: bool) -> String {
     let mut page = Page { out: String::new(), colour, all };
     page.head(of);
     page.tree(&of.tree);
     page.end(of);
     page.out
-}
-
-/// Whether somebody answers at least some requests.
-pub(super) fn is_served(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Routed { refused } if *refused < 1.0)
 }
 
 struct Page {
