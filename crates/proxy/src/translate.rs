@@ -159,3 +159,6 @@ fn accrual(from: &doc::FailureAccrual) -> AccrualPolicy {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use crate::stats::{FailFastStats, Faults, PerWorker, client as idx};
 use balance::{Accrual, AccrualPolicy, Change, Load, Nanos, Node, Probe};
 use names::Path;
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use telemetry::{Block, Lease};
 
 /// What a client and its endpoints count.

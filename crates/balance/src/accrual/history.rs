@@ -106,7 +106,9 @@ impl History {
     fn observed(&self, now: Nanos) -> Nanos {
         let millis = now.millis().max(1);
         let since = match self.since.load(Relaxed) {
-            0 => self.since.compare_exchange(0, millis, Relaxed, Relaxed).map_or_else(|seen| seen, |_| millis),
+            0 => {
+                self.since.compare_exchange(0, millis, Relaxed, Relaxed).map_or_else(|seen| seen, |_| millis)
+            }
             since => since,
         };
         Nanos::from_millis(millis.saturating_sub(since))

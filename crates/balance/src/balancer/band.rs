@@ -74,8 +74,7 @@ impl Band {
             return;
         }
         let window = self.settings.smooth_window.millis();
-        let kept =
-            if last.is_empty() || window == 0 { 0.0 } else { weight(elapsed as f32 / window as f32) };
+        let kept = if last.is_empty() || window == 0 { 0.0 } else { weight(elapsed as f32 / window as f32) };
         let load = outstanding as f32 * (1.0 - kept) + last.value * kept;
         if self.offered.replace(last, load, stamp).is_ok() {
             self.adjust(f64::from(load));

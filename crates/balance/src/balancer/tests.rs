@@ -250,7 +250,10 @@ fn choose_fails_open_without_a_probe() {
             let nodes = replicas(balancer, n);
             nodes.iter().for_each(|node| kill(node));
             let choice = Picker::new(balancer).choose(&nodes, NOW, &mut Rng::with_seed(1)).unwrap();
-            assert!(choice.index < n && choice.probe.is_none() && !choice.available, "{balancer:?}: {choice:?}");
+            assert!(
+                choice.index < n && choice.probe.is_none() && !choice.available,
+                "{balancer:?}: {choice:?}"
+            );
         }
     }
 }

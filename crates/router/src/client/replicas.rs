@@ -74,7 +74,9 @@ impl ReplicaSet {
                 _ => groups.push(Group {
                     range: i..i + 1,
                     weight: member.weight,
-                    picker: before.picker(member.weight).unwrap_or_else(|| Arc::new(Picker::new(settings.balancer))),
+                    picker: before
+                        .picker(member.weight)
+                        .unwrap_or_else(|| Arc::new(Picker::new(settings.balancer))),
                 }),
             }
         }

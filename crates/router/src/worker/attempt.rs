@@ -127,12 +127,7 @@ impl WorkerRouter {
     }
 
     /// A replica for an attempt that could not use the one it had; `None` when there is none at all.
-    pub(super) fn other(
-        &mut self,
-        client: &Client,
-        tried: &[u64],
-        now: Nanos,
-    ) -> Option<Picked> {
+    pub(super) fn other(&mut self, client: &Client, tried: &[u64], now: Nanos) -> Option<Picked> {
         match &**client.members() {
             Members::Known(set) if tried.is_empty() => set.choose(now, &mut self.rng),
             Members::Known(set) => set.choose_other(tried, now, &mut self.rng),

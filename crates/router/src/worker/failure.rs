@@ -3,10 +3,10 @@
 use super::WorkerRouter;
 use crate::answer::{self, Fault};
 use crate::classify::Class;
+use crate::client::Picked;
 use crate::exchange::{Attempt, Exchange, Phase};
 use crate::seam::{Failure, RequestHead, Sent, Step};
 use crate::stats::client as idx;
-use crate::client::Picked;
 use balance::{Choice, Nanos};
 use std::sync::Arc;
 

@@ -34,9 +34,8 @@ fn average(results: &str, share: f64) -> f64 {
 
 /// The first result at which the policy has to say "dead".
 fn expected(results: &str, share: f64, rate: f64, seen: usize) -> Option<usize> {
-    let dead = |i: usize| {
-        results.as_bytes()[i] == b'x' && i + 1 >= seen && average(&results[..=i], share) < rate
-    };
+    let dead =
+        |i: usize| results.as_bytes()[i] == b'x' && i + 1 >= seen && average(&results[..=i], share) < rate;
     (0..results.len()).find(|&i| dead(i))
 }
 

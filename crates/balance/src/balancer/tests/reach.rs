@@ -56,7 +56,9 @@ fn the_first_request_after_the_delay_connects() {
     assert!(choice.available && choice.reconnect.is_some() && choice.probe.is_none(), "{choice:?}");
     assert!(!picker.choose(&nodes, now, &mut rng).unwrap().available, "one at a time");
     // Still not there: the next delay is longer.
-    let crate::Change::StillDead(delay) = refuse(&nodes[0], now) else { panic!("it was the one to find out") };
+    let crate::Change::StillDead(delay) = refuse(&nodes[0], now) else {
+        panic!("it was the one to find out")
+    };
     assert!((Nanos::from_secs(1)..Nanos::from_secs(2)).contains(&delay), "{delay:?}");
     let now = now + delay + Nanos::from_millis(1);
     assert!(picker.choose(&nodes, now, &mut rng).unwrap().reconnect.is_some());
