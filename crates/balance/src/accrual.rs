@@ -1,14 +1,17 @@
 //! Whether an endpoint is fit for traffic, judged by how its requests end (dataplane.md §6.4).
 
+mod history;
+
 use crate::{Backoff, BackoffState, Nanos};
 use fastrand::Rng;
+use history::History;
 use std::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 /// When an endpoint counts as dead, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AccrualPolicy {
     /// `io.l5d.consecutiveFailures`: so many failures in a row (0 is as 1).
     ConsecutiveFailures {
@@ -17,17 +20,54 @@ pub enum AccrualPolicy {
         /// How long it is left alone each time it dies without having lived in between.
         backoff: Backoff,
     },
+    /// `io.l5d.successRate`: the moving average of successes falls below a rate.
+    SuccessRate {
+        /// The least rate that is let pass, from 0 to 1; above 1 every failure is one too many.
+        rate: f64,
+        /// Window of the average, in requests, and how many must have been seen before anything is judged.
+        requests: u32,
+        /// As above.
+        backoff: Backoff,
+    },
+    /// `io.l5d.successRateWindowed`: the same over time.
+    SuccessRateWindowed {
+        /// As above.
+        rate: f64,
+        /// Window of the average, and for how long results must have been seen before anything is judged.
+        window: Nanos,
+        /// As above.
+        backoff: Backoff,
+    },
     /// `none`: never.
     None,
+}
+
+impl AccrualPolicy {
+    /// The back-off of endpoints unless configured otherwise: 5 s to 300 s with equal jitter.
+    pub const BACKOFF: Backoff =
+        Backoff::EqualJitter { min: Nanos::from_secs(5), max: Nanos::from_secs(300) };
+
+    /// `failFast`, judged by connects instead of answers: one that fails is enough; 1 s to 32 s with equal jitter
+    /// (dataplane.md §6.2).
+    pub const FAIL_FAST: AccrualPolicy = AccrualPolicy::ConsecutiveFailures {
+        failures: 1,
+        backoff: Backoff::EqualJitter { min: Nanos::from_secs(1), max: Nanos::from_secs(32) },
+    };
+
+    const fn backoff(&self) -> Option<Backoff> {
+        match *self {
+            AccrualPolicy::ConsecutiveFailures { backoff, .. }
+            | AccrualPolicy::SuccessRate { backoff, .. }
+            | AccrualPolicy::SuccessRateWindowed { backoff, .. } => Some(backoff),
+            AccrualPolicy::None => None,
+        }
+    }
 }
 
 impl Default for AccrualPolicy {
     /// 5 failures; 5 s to 300 s with equal jitter.
     fn default() -> AccrualPolicy {
-        AccrualPolicy::ConsecutiveFailures {
-            failures: 5,
-            backoff: Backoff::EqualJitter { min: Nanos::from_secs(5), max: Nanos::from_secs(300) },
-        }
+        AccrualPolicy::ConsecutiveFailures { failures: 5, backoff: AccrualPolicy::BACKOFF }
     }
 }
 
@@ -68,11 +108,12 @@ const PROBES: u64 = !STATE & !UNTIL;
 /// Failure accrual of one endpoint, shared by all workers.
 ///
 /// Alive → dead until the back-off ends → open for one probe → (its success) alive or (its failure) dead again. Requests
-/// that reach a dead endpoint all the same (the balancer fails open) change nothing but the count of failures in a row.
+/// that reach a dead endpoint all the same (the balancer fails open) change nothing, except that their successes are
+/// remembered.
 #[derive(Debug)]
 pub struct Accrual {
     word: AtomicU64,
-    in_a_row: AtomicU32,
+    history: History,
     /// Where the back-off stands; written by whoever won the change to dead or alive.
     delays: AtomicU64,
     policy: AccrualPolicy,
@@ -82,7 +123,7 @@ impl Accrual {
     /// An endpoint nothing is known of: alive.
     #[must_use]
     pub const fn new(policy: AccrualPolicy) -> Accrual {
-        Accrual { word: AtomicU64::new(0), in_a_row: AtomicU32::new(0), delays: AtomicU64::new(0), policy }
+        Accrual { word: AtomicU64::new(0), history: History::new(), delays: AtomicU64::new(0), policy }
     }
 
     /// Alive, so no probe is needed.
@@ -117,10 +158,8 @@ impl Accrual {
 
     /// A request to this endpoint succeeded.
     #[inline]
-    pub fn success(&self) -> Change {
-        if self.in_a_row.load(Relaxed) != 0 {
-            self.in_a_row.store(0, Relaxed);
-        }
+    pub fn success(&self, now: Nanos) -> Change {
+        self.history.success(&self.policy, now);
         let word = self.word.load(Acquire);
         if word & STATE != PROBING {
             return Change::None;
@@ -130,16 +169,13 @@ impl Accrual {
 
     /// A request to this endpoint failed, as the service's classifier sees it, or could not connect.
     pub fn failure(&self, now: Nanos, rng: &mut Rng) -> Change {
-        let AccrualPolicy::ConsecutiveFailures { failures, backoff } = self.policy else {
-            return Change::None;
-        };
+        let Some(backoff) = self.policy.backoff() else { return Change::None };
         let word = self.word.load(Acquire);
         let state = word & STATE;
         if state == DEAD {
             return Change::None;
         }
-        let enough = self.in_a_row.fetch_add(1, Relaxed).saturating_add(1) >= failures;
-        if !enough {
+        if !self.history.failure(&self.policy, now) {
             return if state == PROBING { self.reopen(word) } else { Change::None };
         }
         let mut delays = BackoffState::from_bits(self.delays.load(Relaxed));
@@ -157,7 +193,7 @@ impl Accrual {
         if !self.exchange(word, word & PROBES) {
             return Change::None;
         }
-        self.in_a_row.store(0, Relaxed);
+        self.history.clear();
         self.delays.store(BackoffState::default().bits(), Release);
         Change::Revived
     }

@@ -1,15 +1,29 @@
-//! Which of the replicas gets the next request (dataplane.md §6.3).
+//! How replicas are chosen (dataplane.md §6.3): the kinds of balancers with their numbers.
+
+mod band;
+mod picker;
 
 use crate::{Accrual, Load, Nanos, Probe};
-use fastrand::Rng;
 use std::sync::Arc;
 
-/// A replica as a balancer sees it. Weights are not seen: p2c and ewma ignore them.
+pub use band::Band;
+pub use picker::Picker;
+
+/// A replica as a balancer sees it. Weights are not seen: whoever honours them has a balancer for each weight.
 pub trait Node {
     /// Its load.
     fn load(&self) -> &Load;
-    /// Whether it is fit.
+    /// Whether it is fit, judged by its answers.
     fn accrual(&self) -> &Accrual;
+    /// Whether it can be reached, judged by its connects ([`crate::AccrualPolicy::FAIL_FAST`]); `None` when nobody asks.
+    fn reach(&self) -> Option<&Accrual> {
+        None
+    }
+    /// Whether it may be chosen.
+    #[inline]
+    fn is_available(&self, now: Nanos) -> bool {
+        self.accrual().is_available(now) && self.reach().is_none_or(|reach| reach.is_available(now))
+    }
 }
 
 impl<N: Node + ?Sized> Node for Arc<N> {
@@ -19,35 +33,84 @@ impl<N: Node + ?Sized> Node for Arc<N> {
     fn accrual(&self) -> &Accrual {
         (**self).accrual()
     }
+    fn reach(&self) -> Option<&Accrual> {
+        (**self).reach()
+    }
 }
 
-/// How to choose. Both draw two different replicas at random and take the better one: an available one before one that is
-/// not, then the less loaded, on a tie the first drawn. When `max_effort` draws bring none that is available, all are
-/// looked at; when none is, the request goes to one of them anyway (fail open).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How to choose.
+///
+/// Whatever the kind, an available replica is taken before one that is not. The kinds that pick without looking at all of
+/// the set try again up to `max_effort` times; then all are looked at, and when none is available, the request goes to one of
+/// them anyway (fail open).
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Balancer {
-    /// Compares outstanding requests.
+    /// `p2c`: two different replicas at random; the one with fewer outstanding requests, on a tie the first drawn.
     P2c {
-        /// How often to draw (`maxEffort`, 5).
+        /// How often to pick (`maxEffort`, 5).
         max_effort: u32,
     },
-    /// Compares the peak-sensitive average of round trips times outstanding requests.
+    /// `ewma`: as `p2c`, but compares the peak-sensitive average of round trips times outstanding requests.
     Ewma {
         /// Time constant of the average (`decayTimeMs`, 10 s).
         decay: Nanos,
-        /// How often to draw (`maxEffort`, 5).
+        /// How often to pick (`maxEffort`, 5).
+        max_effort: u32,
+    },
+    /// `aperture`: as `p2c` among the first replicas of the set only, as many as the load needs.
+    Aperture(Aperture),
+    /// `heap`: of all replicas one with the fewest outstanding requests, ties at random.
+    ///
+    /// Looks at a few for an idle one, then through the whole set. A heap that all workers share would need a lock, and one
+    /// for each worker would know a quarter of the load; looking through is cheaper than either up to some hundred
+    /// replicas (`bench/benches/decide.rs`), and for larger sets there is `p2c`.
+    Heap,
+    /// `roundRobin`: one after the other, whichever worker asks.
+    RoundRobin {
+        /// How often to pick (`maxEffort`, 5).
         max_effort: u32,
     },
 }
 
-/// A replica chosen by [`Balancer::choose`].
+/// The numbers of `kind: aperture`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aperture {
+    /// Over how long the offered load is averaged (`smoothWindowMs`, 5 s).
+    pub smooth_window: Nanos,
+    /// The aperture narrows when an endpoint has so many outstanding requests on average, or fewer (`lowLoad`, 0.5).
+    pub low_load: f64,
+    /// It widens from so many on (`highLoad`, 2.0).
+    pub high_load: f64,
+    /// It is never narrower than this (`minAperture`, 1).
+    pub min_aperture: u32,
+    /// How often to pick (`maxEffort`, 5).
+    pub max_effort: u32,
+}
+
+impl Default for Aperture {
+    fn default() -> Aperture {
+        Aperture {
+            smooth_window: Nanos::from_secs(5),
+            low_load: 0.5,
+            high_load: 2.0,
+            min_aperture: 1,
+            max_effort: Balancer::MAX_EFFORT,
+        }
+    }
+}
+
+/// A replica chosen by [`Picker::choose`].
 #[derive(Debug)]
 #[must_use]
 pub struct Choice {
     /// Its place in the slice.
     pub index: usize,
+    /// Whether it was available; when not, none was.
+    pub available: bool,
     /// Set when this request is the one that finds out whether a dead replica is back.
     pub probe: Option<Probe>,
+    /// Set when this request is the one that finds out whether a replica can be reached again.
+    pub reconnect: Option<Probe>,
 }
 
 impl Default for Balancer {
@@ -57,7 +120,7 @@ impl Default for Balancer {
 }
 
 impl Balancer {
-    /// Draws unless configured otherwise.
+    /// Picks unless configured otherwise.
     pub const MAX_EFFORT: u32 = 5;
     /// Decay time unless configured otherwise: 10 s.
     pub const DECAY: Nanos = Nanos::from_secs(10);
@@ -74,12 +137,27 @@ impl Balancer {
         Balancer::Ewma { decay: Self::DECAY, max_effort: Self::MAX_EFFORT }
     }
 
+    /// `kind: aperture` with default numbers.
+    #[must_use]
+    pub fn aperture() -> Balancer {
+        Balancer::Aperture(Aperture::default())
+    }
+
+    /// `kind: roundRobin` with default numbers.
+    #[must_use]
+    pub const fn round_robin() -> Balancer {
+        Balancer::RoundRobin { max_effort: Self::MAX_EFFORT }
+    }
+
     /// The name in the metric `loadbalancer/algorithm/<name>`.
     #[must_use]
     pub const fn algorithm(&self) -> &'static str {
         match self {
             Balancer::P2c { .. } => "p2c_least_loaded",
             Balancer::Ewma { .. } => "p2c_peak_ewma",
+            Balancer::Aperture(_) => "aperture_least_loaded",
+            Balancer::Heap => "heap_least_loaded",
+            Balancer::RoundRobin { .. } => "round_robin",
         }
     }
 
@@ -87,72 +165,18 @@ impl Balancer {
     #[must_use]
     pub fn new_load(&self) -> Load {
         match *self {
-            Balancer::P2c { .. } => Load::counted(),
             Balancer::Ewma { decay, .. } => Load::measured(decay),
-        }
-    }
-
-    /// The replica for the next request; `None` when there are none at all.
-    ///
-    /// Claims nothing: when the replica is dead and due for a probe, several callers may get it. [`Balancer::choose`] does
-    /// not have that gap.
-    #[inline]
-    pub fn pick<N: Node>(&self, nodes: &[N], now: Nanos, rng: &mut Rng) -> Option<usize> {
-        self.search(nodes, now, rng).map(|(index, _)| index)
-    }
-
-    /// As [`Balancer::pick`], and claims the probe when the replica is a dead one whose back-off is over. Whoever loses the
-    /// race for a probe picks again, so that each back-off ends in one probe in the whole process; only when nothing else
-    /// is left is a replica used without being available.
-    #[inline]
-    pub fn choose<N: Node>(&self, nodes: &[N], now: Nanos, rng: &mut Rng) -> Option<Choice> {
-        let mut races = 0;
-        loop {
-            let (index, available) = self.search(nodes, now, rng)?;
-            let accrual = nodes[index].accrual();
-            if accrual.is_alive() || !available {
-                return Some(Choice { index, probe: None });
-            }
-            let probe = accrual.begin_probe(now);
-            races += 1;
-            if probe.is_some() || races >= self.max_effort() {
-                return Some(Choice { index, probe });
-            }
-        }
-    }
-
-    /// The pick and whether it was available.
-    #[inline]
-    fn search<N: Node>(&self, nodes: &[N], now: Nanos, rng: &mut Rng) -> Option<(usize, bool)> {
-        match nodes.len() {
-            0 => None,
-            1 => Some((0, nodes[0].accrual().is_available(now))),
-            n => {
-                for _ in 0..self.max_effort() {
-                    let picked = self.better(nodes, draw(n, rng), now);
-                    if picked.1 {
-                        return Some(picked);
-                    }
-                }
-                Some(self.last_resort(nodes, now, rng))
-            }
+            _ => Load::counted(),
         }
     }
 
     const fn max_effort(&self) -> u32 {
         match *self {
-            Balancer::P2c { max_effort } | Balancer::Ewma { max_effort, .. } => max_effort,
-        }
-    }
-
-    /// The better of two and whether it is available.
-    #[inline]
-    fn better<N: Node>(&self, nodes: &[N], (first, second): (usize, usize), now: Nanos) -> (usize, bool) {
-        let (a, b) = (&nodes[first], &nodes[second]);
-        match (a.accrual().is_available(now), b.accrual().is_available(now)) {
-            (true, false) => (first, true),
-            (false, true) => (second, true),
-            (available, _) => (if self.heavier(a.load(), b.load(), now) { second } else { first }, available),
+            Balancer::P2c { max_effort }
+            | Balancer::Ewma { max_effort, .. }
+            | Balancer::RoundRobin { max_effort } => max_effort,
+            Balancer::Aperture(Aperture { max_effort, .. }) => max_effort,
+            Balancer::Heap => Self::MAX_EFFORT,
         }
     }
 
@@ -160,48 +184,10 @@ impl Balancer {
     #[inline]
     fn heavier(&self, a: &Load, b: &Load, now: Nanos) -> bool {
         match self {
-            Balancer::P2c { .. } => a.outstanding() > b.outstanding(),
             Balancer::Ewma { .. } => a.score(now) > b.score(now),
+            _ => a.outstanding() > b.outstanding(),
         }
     }
-
-    /// After all draws failed: two of the available ones if there are any, otherwise two of all.
-    #[cold]
-    fn last_resort<N: Node>(&self, nodes: &[N], now: Nanos, rng: &mut Rng) -> (usize, bool) {
-        let mut available = 0;
-        let mut pair = (0, 0);
-        for index in nodes.iter().enumerate().filter(|(_, n)| n.accrual().is_available(now)).map(|(i, _)| i) {
-            available += 1;
-            // Reservoir of two: each available node is as likely as any other to be kept.
-            match available {
-                1 => pair = (index, index),
-                2 => pair.1 = index,
-                seen => match rng.usize(0..seen) {
-                    0 => pair.0 = index,
-                    1 => pair.1 = index,
-                    _ => {}
-                },
-            }
-        }
-        if available == 0 {
-            pair = draw(nodes.len(), rng);
-        } else if rng.bool() {
-            // The first wins a tie, and early nodes tend to be kept first.
-            pair = (pair.1, pair.0);
-        }
-        self.better(nodes, pair, now)
-    }
-}
-
-/// Two different numbers below `n` (at least 2) in random order, from one random word. Sets are far smaller than 2^32, so
-/// the unevenness of the multiplication is beyond notice.
-#[inline]
-fn draw(n: usize, rng: &mut Rng) -> (usize, usize) {
-    let word = rng.u64(..);
-    let below = |half: u64, n: usize| ((half * n as u64) >> 32) as usize;
-    let first = below(word >> 32, n);
-    let second = below(word & 0xffff_ffff, n - 1);
-    (first, if second >= first { second + 1 } else { second })
 }
 
 #[cfg(test)]

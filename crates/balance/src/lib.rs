@@ -9,10 +9,11 @@ mod balancer;
 mod budget;
 mod load;
 mod nanos;
+mod stamped;
 
 pub use accrual::{Accrual, AccrualPolicy, Change, Probe};
 pub use backoff::{Backoff, BackoffState};
-pub use balancer::{Balancer, Choice, Node};
+pub use balancer::{Aperture, Balancer, Band, Choice, Node, Picker};
 pub use budget::{Budget, BudgetConfig};
 pub use load::Load;
 pub use nanos::Nanos;

@@ -14,7 +14,10 @@ mod socket;
 mod telemeter;
 
 pub use budget::{Backoff, ConstantBackoff, JitteredBackoff, RetryBudget};
-pub use client::{ClientSettings, ConsecutiveFailures, Ewma, FailureAccrual, LoadBalancer, P2c};
+pub use client::{
+    Aperture, ClientSettings, ConsecutiveFailures, Ewma, FailureAccrual, Heap, LoadBalancer, P2c, RoundRobin,
+    SuccessRate, SuccessRateWindowed,
+};
 pub use describe::{keys_without_effect, reference, schema};
 pub use naming::{
     ConstTransformer, DefaultInterpreter, DnsSrvNamer, FsInterpreter, FsNamer, HeaderToken, Identifier,

@@ -1,7 +1,7 @@
 //! From the document's words to the plain settings of the rooms that do the work.
 
 use crate::document as doc;
-use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
+use balance::{AccrualPolicy, Aperture, Backoff, Balancer, BudgetConfig, Nanos};
 use config::Scopes;
 use engines::{HttpSettings, Limits};
 use router::{
@@ -81,7 +81,9 @@ fn service(from: &doc::ServiceSettings) -> ServicePartial {
 fn client(from: &doc::ClientSettings) -> ClientPartial {
     ClientPartial {
         balancer: from.load_balancer.as_ref().map(balancer),
+        probation: from.load_balancer.as_ref().map(doc::LoadBalancer::enable_probation),
         accrual: from.failure_accrual.as_ref().map(accrual),
+        fail_fast: from.fail_fast,
         requeue_budget: from.requeue_budget.as_ref().map(budget),
         attempt_timeout: from.request_attempt_timeout_ms.map(timeout),
     }
@@ -126,19 +128,35 @@ fn balancer(from: &doc::LoadBalancer) -> Balancer {
         doc::LoadBalancer::Ewma(e) => {
             Balancer::Ewma { decay: Nanos::from_millis(e.decay_time_ms.into()), max_effort: e.max_effort }
         }
+        doc::LoadBalancer::Aperture(a) => Balancer::Aperture(Aperture {
+            smooth_window: Nanos::from_millis(a.smooth_window_ms.into()),
+            low_load: a.low_load,
+            high_load: a.high_load,
+            min_aperture: a.min_aperture,
+            max_effort: a.max_effort,
+        }),
+        doc::LoadBalancer::Heap(_) => Balancer::Heap,
+        doc::LoadBalancer::RoundRobin(r) => Balancer::RoundRobin { max_effort: r.max_effort },
     }
 }
 
 fn accrual(from: &doc::FailureAccrual) -> AccrualPolicy {
+    let pause = |given: &Option<doc::Backoff>| given.as_ref().map_or(AccrualPolicy::BACKOFF, backoff);
     match from {
         doc::FailureAccrual::None(_) => AccrualPolicy::None,
         doc::FailureAccrual::ConsecutiveFailures(c) => {
-            let AccrualPolicy::ConsecutiveFailures { backoff: default, .. } = AccrualPolicy::default() else {
-                return AccrualPolicy::None;
-            };
-            let backoff = c.backoff.as_ref().map_or(default, backoff);
-            AccrualPolicy::ConsecutiveFailures { failures: c.failures, backoff }
+            AccrualPolicy::ConsecutiveFailures { failures: c.failures, backoff: pause(&c.backoff) }
         }
+        doc::FailureAccrual::SuccessRate(s) => AccrualPolicy::SuccessRate {
+            rate: s.success_rate,
+            requests: s.requests,
+            backoff: pause(&s.backoff),
+        },
+        doc::FailureAccrual::SuccessRateWindowed(s) => AccrualPolicy::SuccessRateWindowed {
+            rate: s.success_rate,
+            window: Nanos::from_secs(s.window.into()),
+            backoff: pause(&s.backoff),
+        },
     }
 }
 

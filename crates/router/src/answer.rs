@@ -40,11 +40,13 @@ pub enum Fault {
     Overload,
     /// The reply broke off after its head.
     Cut,
+    /// No connect was tried, because the one before had failed (`failFast`).
+    MarkedDown,
 }
 
 impl Fault {
     /// All faults, in the order of their declaration.
-    pub(crate) const NAMES: [&'static str; 14] = [
+    pub(crate) const NAMES: [&'static str; 15] = [
         "failures/classified",
         "failures/unidentified",
         "failures/bad_dtab",
@@ -59,6 +61,7 @@ impl Fault {
         "failures/nack",
         "failures/overload",
         "failures/cut",
+        "failures/marked_down",
     ];
 
     /// The status of the answer.
@@ -80,12 +83,13 @@ pub(crate) struct Limits {
     pub(crate) header: usize,
 }
 
-/// The answer to a request that failed with this message.
-pub(crate) fn answer(fault: Fault, message: &str, retryable: bool, limits: Limits) -> Generated {
+/// The answer to a request that failed with this message. `retryable` tells the next router whether to try again, if there
+/// is something to tell.
+pub(crate) fn answer(fault: Fault, message: &str, retryable: Option<bool>, limits: Limits) -> Generated {
     let end = message.char_indices().nth(limits.body).map_or(message.len(), |(at, _)| at);
     let mut headers = vec![("l5d-err", text::form_encoded(message, limits.header))];
-    if retryable {
-        headers.push(("l5d-retryable", b"true".to_vec()));
+    if let Some(retryable) = retryable {
+        headers.push(("l5d-retryable", retryable.to_string().into_bytes()));
     }
     headers.push(("Content-Type", b"text/plain".to_vec()));
     Generated { status: fault.status(), headers, body: message.as_bytes()[..end].to_vec() }
@@ -123,6 +127,14 @@ pub(crate) fn unconnected(service: &Path, client: &Path, all: &[SocketAddr], sel
     format!(
         "Unable to establish connection to {selected}.\n\nservice name: {service}\nclient name: {client}\n\
          addresses: [{all}]\nselected address: {selected}\n"
+    )
+}
+
+/// No connection was tried (`failFast`).
+pub(crate) fn marked_down(client: &str) -> String {
+    format!(
+        "Endpoint {client} is marked down. For more details see: https://twitter.github.io/finagle/guide/FAQ.html\
+         #why-do-clients-see-com-twitter-finagle-failedfastexception-s"
     )
 }
 
@@ -251,23 +263,23 @@ mod tests {
     /// Row 40 of dataplane.md §13, and the limits.
     #[test]
     fn form_of_an_answer() {
-        let reply = answer(Fault::Unidentified, "foo\nbar", false, LIMITS);
+        let reply = answer(Fault::Unidentified, "foo\nbar", None, LIMITS);
         assert_eq!((reply.status, reply.body.as_slice()), (400, b"foo\nbar".as_slice()));
         assert_eq!(header(&reply, "l5d-err").as_deref(), Some("foo%0Abar"));
         assert_eq!(header(&reply, "Content-Type").as_deref(), Some("text/plain"));
         assert_eq!(header(&reply, "l5d-retryable"), None);
 
-        let reply = answer(Fault::Closed, "äöü\n", true, Limits { body: 2, header: 7 });
+        let reply = answer(Fault::Closed, "äöü\n", Some(true), Limits { body: 2, header: 7 });
         assert_eq!((reply.status, reply.body.as_slice()), (502, "äö".as_bytes()));
         assert_eq!(header(&reply, "l5d-err").as_deref(), Some("%E4%F6"));
         assert_eq!(header(&reply, "l5d-retryable").as_deref(), Some("true"));
-        assert_eq!(answer(Fault::TotalTimeout, "", false, LIMITS).status, 503);
+        assert_eq!(answer(Fault::TotalTimeout, "", None, LIMITS).status, 503);
     }
 
     #[test]
     fn hostile_bytes_in_messages() {
         let text = unidentified(b"G\xffT", b"/\x00\xe9", at(1), b"h");
-        let reply = answer(Fault::Unidentified, &text, false, LIMITS);
+        let reply = answer(Fault::Unidentified, &text, None, LIMITS);
         assert!(reply.headers[0].1.iter().all(u8::is_ascii_graphic), "{reply:?}");
     }
 }

@@ -74,13 +74,21 @@ impl Classifier {
     }
 
     /// The class of a reply. `replayable` says whether the request can be sent again at all.
+    ///
+    /// `l5d-retryable: true` asks for another attempt whatever the method. `false` is what a router below says that has
+    /// tried again until its budget was spent: each router that did the same would multiply the load on what fails, so
+    /// none does (user-demand.md B6).
     #[must_use]
     pub fn reply(self, method: Method, head: &impl ResponseHead, replayable: bool) -> Class {
         if head.status() < 500 || self == Classifier::AllSuccessful {
             return Class::Success;
         }
-        let asked = || head.get(Known::L5dRetryable.into()) == Some(b"true");
-        if replayable && (self.retries(method) || asked()) { Class::Retryable } else { Class::Failure }
+        let retries = match head.get(Known::L5dRetryable.into()) {
+            Some(b"true") => true,
+            Some(b"false") => false,
+            _ => self.retries(method),
+        };
+        if replayable && retries { Class::Retryable } else { Class::Failure }
     }
 
     /// The class of an attempt without a reply: time-out, connection closed, malformed answer.

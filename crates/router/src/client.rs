@@ -1,21 +1,29 @@
 //! A client: the live replicas of one bound id, their balancer, their requeue budget and their numbers. Its settings come
 //! from the `client` scopes, its addresses from the binder.
 
+mod replicas;
+
 use crate::endpoint::{ClientStats, Endpoint};
 use crate::settings::{ClientSettings, RouterSettings};
-use crate::stats::{CacheStats, Faults, PerWorker, client as idx};
+use crate::stats::{CacheStats, FailFastStats, Faults, PerWorker, client as idx};
 use arc_swap::{ArcSwap, Guard};
-use balance::{Accrual, Budget, Choice, Nanos, Node as _};
+use balance::{Balancer, Budget, Nanos, Node as _};
+use foldhash::quality::FixedState;
 use names::Path;
 use naming::{Addr, AddrSet, Replicas, ReplicasFactory};
 use parking_lot::Mutex;
+use replicas::Member;
+use std::collections::HashMap;
 use std::future::Future;
+use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use telemetry::{Counter, Metrics, Scope};
+
+pub(crate) use replicas::{Picked, ReplicaSet};
 
 /// What is known of a client's addresses.
 #[derive(Debug)]
@@ -24,8 +32,8 @@ pub(crate) enum Members {
     Pending,
     /// Why nothing is known.
     Failed(Arc<str>),
-    /// These, possibly none; sorted by address, each once.
-    Known(Box<[Arc<Endpoint>]>),
+    /// These, possibly none.
+    Known(ReplicaSet),
 }
 
 /// The live replicas of one bound id. Made by [`ClientFactory`], told of addresses by the binder.
@@ -41,6 +49,9 @@ pub struct Client {
     /// Held while the set is replaced; who waits for the first one.
     waiting: Mutex<Vec<Waker>>,
     changes: Changes,
+    /// Mixed into the places of endpoints, so that each proxy has an order of its own.
+    salt: u64,
+    me: Weak<Client>,
     expires: Counter,
 }
 
@@ -64,9 +75,18 @@ const GAUGES: &[&str] = &[
     "loadbalancer/closed",
     "loadbalancer/load",
     "loadbalancer/meanweight",
+    "loadbalancer/num_weight_classes",
+    "loadbalancer/busy_weight_classes",
     "pool_size",
     "pool_cached",
     "pool_waiters",
+];
+
+/// Gauges of a client whose balancer is `aperture`, in the order of [`Client::read_aperture`].
+const APERTURE_GAUGES: &[&str] = &[
+    "loadbalancer/logical_aperture",
+    "loadbalancer/physical_aperture",
+    "loadbalancer/loadband/offered_load_ema",
 ];
 
 impl Client {
@@ -76,29 +96,10 @@ impl Client {
         self.members.load()
     }
 
-    /// Chooses a replica: any that is not in `tried` while there is an available one, else any at all.
-    pub(crate) fn choose(
-        &self,
-        members: &[Arc<Endpoint>],
-        tried: &[u64],
-        now: Nanos,
-        rng: &mut fastrand::Rng,
-    ) -> Option<(Arc<Endpoint>, Choice)> {
-        if tried.is_empty() {
-            let choice = self.settings.balancer.choose(members, now, rng)?;
-            return Some((Arc::clone(&members[choice.index]), choice));
-        }
-        let fresh = |e: &&Arc<Endpoint>| !tried.contains(&e.id) && e.accrual.is_available(now);
-        let others: Vec<Arc<Endpoint>> = members.iter().filter(fresh).cloned().collect();
-        let from = if others.is_empty() { members } else { others.as_slice() };
-        let choice = self.settings.balancer.choose(from, now, rng)?;
-        Some((Arc::clone(&from[choice.index]), choice))
-    }
-
     /// Whether some replica is fit: without one nothing is sent again.
     pub(crate) fn is_open(&self, now: Nanos) -> bool {
         match &**self.members() {
-            Members::Known(all) => all.iter().any(|e| e.accrual.is_available(now)),
+            Members::Known(set) => set.endpoints().iter().any(|e| e.is_available(now)),
             Members::Pending | Members::Failed(_) => false,
         }
     }
@@ -106,7 +107,7 @@ impl Client {
     /// The addresses, for messages.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         match &**self.members() {
-            Members::Known(all) => all.iter().map(|e| e.address).collect(),
+            Members::Known(set) => set.addresses(),
             Members::Pending | Members::Failed(_) => Vec::new(),
         }
     }
@@ -121,31 +122,74 @@ impl Client {
     }
 
     /// The new set: endpoints that stay keep their state. Namers may name an address several times (weights, metadata);
-    /// it is one endpoint.
-    fn merge(&self, set: &AddrSet) -> Box<[Arc<Endpoint>]> {
+    /// it is one endpoint, with the largest of its weights.
+    fn merge(&self, set: &AddrSet) -> ReplicaSet {
         let guard = self.members();
-        let old: &[Arc<Endpoint>] = if let Members::Known(all) = &**guard { all } else { &[] };
-        let mut addresses: Vec<SocketAddr> = set.addresses.iter().map(|a| a.socket).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        for gone in old.iter().filter(|e| addresses.binary_search(&e.address).is_err()) {
-            gone.remove();
-            self.changes.removes.inc();
+        let none = ReplicaSet::default();
+        let before = if let Members::Known(set) = &**guard { set } else { &none };
+        let mut known: HashMap<SocketAddr, Member> =
+            before.members().map(|m| (m.endpoint.address, m)).collect();
+        let mut named: Vec<(SocketAddr, f64)> =
+            set.addresses.iter().map(|a| (a.socket, sane(a.weight))).collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        named.dedup_by_key(|(address, _)| *address);
+        let mut members: Vec<Member> = Vec::with_capacity(named.len());
+        for (address, weight) in named {
+            let endpoint = match known.remove(&address) {
+                Some(kept) => kept.endpoint,
+                None => self.add(address),
+            };
+            endpoint.set_probation(false);
+            members.push(Member { endpoint, weight });
         }
-        let kept = |address| old.binary_search_by_key(&address, |e| e.address).ok().map(|at| &old[at]);
-        addresses.iter().map(|&address| kept(address).map_or_else(|| self.add(address), Arc::clone)).collect()
+        members.extend(known.into_values().filter(|gone| self.stays(&gone.endpoint)));
+        ReplicaSet::new(members, before, &self.settings)
+    }
+
+    /// Whether an endpoint that discovery names no longer goes on being used (`enableProbation`).
+    fn stays(&self, gone: &Endpoint) -> bool {
+        let stays = self.settings.probation && gone.is_alive();
+        if stays {
+            gone.set_probation(true);
+        } else {
+            self.remove(gone);
+        }
+        stays
     }
 
     fn add(&self, address: SocketAddr) -> Arc<Endpoint> {
         self.changes.adds.inc();
-        let ClientSettings { balancer, accrual, .. } = self.settings;
-        Arc::new(Endpoint::new(address, balancer.new_load(), Accrual::new(accrual), Arc::clone(&self.stats)))
+        let place = FixedState::with_seed(self.salt).hash_one(address);
+        Arc::new(Endpoint::new(address, place, &self.settings, &self.stats, &self.me))
+    }
+
+    fn remove(&self, gone: &Endpoint) {
+        gone.remove();
+        self.changes.removes.inc();
+    }
+
+    /// An endpoint on probation has failed: out with it. Called where requests are judged, once in its life.
+    #[cold]
+    pub(crate) fn dismiss(&self, id: u64) {
+        let _changing = self.waiting.lock();
+        let guard = self.members();
+        let Members::Known(before) = &**guard else { return };
+        let (gone, members): (Vec<_>, Vec<_>) = before.members().partition(|m| {
+            // Discovery may have brought it back meanwhile, or another worker may have been here first.
+            m.endpoint.id == id && m.endpoint.is_on_probation()
+        });
+        let Some(gone) = gone.first() else { return };
+        self.remove(&gone.endpoint);
+        self.changes.rebuilds.inc();
+        self.members.store(Arc::new(Members::Known(ReplicaSet::new(members, before, &self.settings))));
     }
 
     fn read_gauge(&self, at: usize, now: Nanos) -> f64 {
         let guard = self.members();
-        let all: &[Arc<Endpoint>] = if let Members::Known(all) = &**guard { all } else { &[] };
-        let available = || all.iter().filter(|e| e.accrual.is_available(now)).count() as f64;
+        let none = ReplicaSet::default();
+        let set = if let Members::Known(set) = &**guard { set } else { &none };
+        let all = set.endpoints();
+        let available = || all.iter().filter(|e| e.is_available(now)).count() as f64;
         let load = || all.iter().map(|e| f64::from(e.load().outstanding())).sum::<f64>();
         let connections = self.stats.connections.sum();
         match GAUGES[at] {
@@ -157,12 +201,27 @@ impl Client {
             "loadbalancer/available" => available(),
             "loadbalancer/busy" => all.len() as f64 - available(),
             "loadbalancer/load" => load(),
-            "loadbalancer/meanweight" => f64::from(u8::from(!all.is_empty())),
+            "loadbalancer/meanweight" => set.mean_weight(),
+            "loadbalancer/num_weight_classes" => set.count_groups(now).0 as f64,
+            "loadbalancer/busy_weight_classes" => set.count_groups(now).1 as f64,
             "pool_size" => connections.min(load()),
             "pool_cached" => (connections - load()).max(0.0),
             _ => 0.0,
         }
     }
+
+    fn read_aperture(&self, at: usize) -> f64 {
+        match &**self.members() {
+            Members::Known(set) if at < 2 => set.aperture().0,
+            Members::Known(set) => set.aperture().1,
+            Members::Pending | Members::Failed(_) => 0.0,
+        }
+    }
+}
+
+/// A weight that can be drawn by: what is no number, negative or endless is no share at all.
+fn sane(weight: f64) -> f64 {
+    if weight.is_finite() { weight.max(0.0) } else { 0.0 }
 }
 
 impl Replicas for Client {
@@ -238,7 +297,7 @@ impl ClientFactory {
         }
     }
 
-    fn stats(&self, id: &Path, shown: &str) -> ClientStats {
+    fn stats(&self, id: &Path, shown: &str, fail_fast: bool) -> ClientStats {
         let label = shown.trim_start_matches('/');
         let scope = self.scope.lease(label);
         ClientStats {
@@ -246,16 +305,22 @@ impl ClientFactory {
             label: label.into(),
             block: scope.block(&idx::SPEC),
             faults: Faults::new(&scope),
+            fail_fast: fail_fast.then(|| FailFastStats::new(&scope)),
             connections: PerWorker::new(scope.workers()),
             pending: PerWorker::new(scope.workers()),
             scope,
         }
     }
 
-    fn register(&self, client: &Weak<Client>, scope: &Scope, algorithm: &str) {
-        let (client, clock) = (Weak::clone(client), self.settings.clock.clone());
+    fn register(&self, me: &Weak<Client>, scope: &Scope, balancer: &Balancer) {
+        let (client, clock) = (Weak::clone(me), self.settings.clock.clone());
         scope.gauges(GAUGES, move |at| client.upgrade().map_or(0.0, |c| c.read_gauge(at, clock.now())));
-        scope.gauge(&format!("loadbalancer/algorithm/{algorithm}"), || 1.0);
+        scope.gauge(&format!("loadbalancer/algorithm/{}", balancer.algorithm()), || 1.0);
+        if matches!(balancer, Balancer::Aperture(_)) {
+            let client = Weak::clone(me);
+            let read = move |at| client.upgrade().map_or(0.0, |c| c.read_aperture(at));
+            scope.gauges(APERTURE_GAUGES, read);
+        }
     }
 }
 
@@ -266,7 +331,7 @@ impl ReplicasFactory for ClientFactory {
         self.stats.misses.inc();
         let settings = self.settings.client(id);
         let shown: Box<str> = id.to_string().into();
-        let stats = Arc::new(self.stats(id, &shown));
+        let stats = Arc::new(self.stats(id, &shown, settings.fail_fast));
         let balancer = stats.scope.scope("loadbalancer");
         let changes = Changes {
             adds: balancer.counter("adds"),
@@ -275,7 +340,7 @@ impl ReplicasFactory for ClientFactory {
             rebuilds: balancer.counter("rebuilds"),
         };
         Arc::new_cyclic(|weak| {
-            self.register(weak, &stats.scope, settings.balancer.algorithm());
+            self.register(weak, &stats.scope, &settings.balancer);
             Client {
                 serial: NEXT_SERIAL.fetch_add(1, Relaxed),
                 settings,
@@ -285,6 +350,8 @@ impl ReplicasFactory for ClientFactory {
                 members: ArcSwap::from_pointee(Members::Pending),
                 waiting: Mutex::default(),
                 changes,
+                salt: self.settings.sample_salt,
+                me: Weak::clone(weak),
                 expires: self.stats.expires.clone(),
             }
         })

@@ -1,11 +1,13 @@
 //! One address of a replica set: its load, its fitness, its connections.
 
-use crate::stats::{Faults, PerWorker, client as idx};
-use balance::{Accrual, Change, Load, Nanos, Node, Probe};
+use crate::client::Client;
+use crate::settings::ClientSettings;
+use crate::stats::{FailFastStats, Faults, PerWorker, client as idx};
+use balance::{Accrual, AccrualPolicy, Change, Load, Nanos, Node, Probe};
 use names::Path;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use telemetry::{Block, Lease};
 
 /// What a client and its endpoints count.
@@ -15,6 +17,8 @@ pub(crate) struct ClientStats {
     pub(crate) label: Box<str>,
     pub(crate) block: Block,
     pub(crate) faults: Faults,
+    /// Only with `failFast`.
+    pub(crate) fail_fast: Option<FailFastStats>,
     pub(crate) connections: PerWorker,
     pub(crate) pending: PerWorker,
     pub(crate) scope: Lease,
@@ -29,22 +33,41 @@ pub struct Endpoint {
     pub address: SocketAddr,
     pub(crate) load: Load,
     pub(crate) accrual: Accrual,
+    /// Whether connects succeed (`failFast`); `None` when nobody asks.
+    pub(crate) reach: Option<Accrual>,
+    /// Its place among the others: a random number that is the same each time the address joins.
+    pub(crate) place: u64,
     pub(crate) stats: Arc<ClientStats>,
+    owner: Weak<Client>,
     removed: AtomicBool,
+    /// Discovery has removed it, and it stays until it fails (`enableProbation`).
+    probation: AtomicBool,
 }
 
 /// The only state that is process-wide: it makes ids unique across routers and proxies and is never read otherwise.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Endpoint {
+    /// An endpoint nobody knows anything of, of the client `owner` with these settings.
     pub(crate) fn new(
         address: SocketAddr,
-        load: Load,
-        accrual: Accrual,
-        stats: Arc<ClientStats>,
+        place: u64,
+        settings: &ClientSettings,
+        stats: &Arc<ClientStats>,
+        owner: &Weak<Client>,
     ) -> Endpoint {
-        let id = NEXT_ID.fetch_add(1, Relaxed);
-        Endpoint { id, address, load, accrual, stats, removed: AtomicBool::new(false) }
+        Endpoint {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            address,
+            load: settings.balancer.new_load(),
+            accrual: Accrual::new(settings.accrual),
+            reach: settings.fail_fast.then(|| Accrual::new(AccrualPolicy::FAIL_FAST)),
+            place,
+            stats: Arc::clone(stats),
+            owner: Weak::clone(owner),
+            removed: AtomicBool::new(false),
+            probation: AtomicBool::new(false),
+        }
     }
 
     /// Whether discovery no longer names this address. Idle connections to it need not be kept.
@@ -55,6 +78,27 @@ impl Endpoint {
 
     pub(crate) fn remove(&self) {
         self.removed.store(true, Relaxed);
+    }
+
+    /// Discovery names it no longer (`true`), or again.
+    pub(crate) fn set_probation(&self, on: bool) {
+        self.probation.store(on, Relaxed);
+    }
+
+    pub(crate) fn is_on_probation(&self) -> bool {
+        self.probation.load(Relaxed)
+    }
+
+    /// Neither its answers nor its connects speak against it.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.accrual.is_alive() && !self.is_marked_down()
+    }
+
+    /// Whether a request must not even try to connect: the last connect failed, and it is not time to try again or
+    /// somebody else does.
+    #[inline]
+    pub(crate) fn is_marked_down(&self) -> bool {
+        self.reach.as_ref().is_some_and(|reach| !reach.is_alive())
     }
 
     /// The bound id it belongs to.
@@ -69,6 +113,19 @@ impl Endpoint {
         shard.inc(idx::CONNECTS);
         shard.record(idx::CONNECT_LATENCY, latency.millis());
         self.stats.connections.add(worker, 1);
+        self.reached();
+    }
+
+    /// A connection was made, or an answer came: whichever tells first.
+    #[inline]
+    fn reached(&self) {
+        // That policy counts connects, so the moment of a success says nothing.
+        if let Some(reach) = &self.reach
+            && reach.success(Nanos(0)) == Change::Revived
+            && let Some(stats) = &self.stats.fail_fast
+        {
+            stats.marked_available.inc();
+        }
     }
 
     /// A connection could not be made; told besides [`crate::seam::Failure::Connect`].
@@ -102,9 +159,33 @@ impl Endpoint {
 
     /// A request to this endpoint ended with a result the accrual policy judges.
     pub(crate) fn judge(&self, worker: usize, success: bool, now: Nanos, rng: &mut fastrand::Rng) {
-        let change = if success { self.accrual.success() } else { self.accrual.failure(now, rng) };
+        let change = if success { self.accrual.success(now) } else { self.accrual.failure(now, rng) };
         if change != Change::None {
             self.count_change(worker, change);
+        }
+        if success {
+            self.reached();
+        }
+    }
+
+    /// A connection could not be made for a request.
+    pub(crate) fn refused(&self, worker: usize, now: Nanos, rng: &mut fastrand::Rng) {
+        self.judge(worker, false, now, rng);
+        let marked = self.reach.as_ref().map(|reach| reach.failure(now, rng));
+        if let (Some(Change::Removed(_)), Some(stats)) = (marked, &self.stats.fail_fast) {
+            stats.marked_dead.inc();
+        }
+        // Gone from discovery and from the network: no policy need be asked.
+        self.end_probation();
+    }
+
+    /// Lets go of an endpoint that stayed only for as long as it was healthy.
+    #[cold]
+    fn end_probation(&self) {
+        if self.probation.load(Relaxed)
+            && let Some(client) = self.owner.upgrade()
+        {
+            client.dismiss(self.id);
         }
     }
 
@@ -116,6 +197,7 @@ impl Endpoint {
             Change::Removed(span) => {
                 shard.inc(idx::REMOVALS);
                 shard.add(idx::REMOVED_FOR, span.millis());
+                self.end_probation();
             }
             Change::StillDead(span) => shard.add(idx::REMOVED_FOR, span.millis()),
             Change::Revived => shard.inc(idx::REVIVALS),
@@ -127,9 +209,14 @@ impl Endpoint {
         self.stats.block.shard(worker).inc(idx::PROBES);
     }
 
-    /// Gives back a probe whose request ended without a result.
-    pub(crate) fn release(&self, probe: Probe) {
-        self.accrual.release(probe);
+    /// Gives back probes whose request ended without a result. Without effect on those that had one.
+    pub(crate) fn release(&self, probe: Option<Probe>, reconnect: Option<Probe>) {
+        if let Some(probe) = probe {
+            self.accrual.release(probe);
+        }
+        if let (Some(probe), Some(reach)) = (reconnect, &self.reach) {
+            reach.release(probe);
+        }
     }
 }
 
@@ -140,6 +227,10 @@ impl Node for Endpoint {
 
     fn accrual(&self) -> &Accrual {
         &self.accrual
+    }
+
+    fn reach(&self) -> Option<&Accrual> {
+        self.reach.as_ref()
     }
 }
 

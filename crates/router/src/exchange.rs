@@ -11,7 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::entry::{Entry, Route};
 use crate::server::Server;
 use crate::trace::TraceId;
-use balance::{BackoffState, Nanos, Probe};
+use balance::{BackoffState, Band, Nanos, Probe};
 use naming::Leaf;
 use std::sync::Arc;
 
@@ -43,6 +43,10 @@ pub struct Exchange {
     pub(crate) arrived: Nanos,
     pub(crate) method: Method,
     pub(crate) replayable: bool,
+    /// The caller is another router.
+    pub(crate) relayed: bool,
+    /// Another attempt was due and the budget refused it.
+    pub(crate) spent: bool,
     /// Span of this proxy's server.
     pub(crate) trace: TraceId,
     /// Span of the current attempt.
@@ -83,6 +87,10 @@ pub(crate) struct Attempt {
     pub(crate) route: Arc<Route>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) probe: Option<Probe>,
+    /// The right to find out whether the endpoint can be reached again.
+    pub(crate) reconnect: Option<Probe>,
+    /// The aperture it was chosen through.
+    pub(crate) band: Option<Arc<Band>>,
     /// When the endpoint was chosen.
     pub(crate) sent: Nanos,
     /// When a connection was there, if the engine told.
@@ -115,6 +123,8 @@ impl Exchange {
             arrived: Nanos(0),
             method: Method::Other,
             replayable: false,
+            relayed: false,
+            spent: false,
             trace: TraceId::default(),
             span: TraceId::default(),
             context: None,
@@ -202,6 +212,7 @@ impl Exchange {
         self.arrived = now;
         self.method = method;
         self.replayable = replayable;
+        (self.relayed, self.spent) = (false, false);
         self.attempts = 0;
         self.fresh = false;
         (self.binding_deadline, self.total_deadline) = (NEVER, NEVER);
@@ -221,7 +232,10 @@ impl Exchange {
 
     /// An attempt goes to its endpoint.
     pub(crate) fn start(&mut self, attempt: Attempt) {
-        attempt.endpoint.load.begin();
+        attempt.endpoint.load.begin(attempt.sent);
+        if let Some(band) = &attempt.band {
+            band.begin(attempt.sent);
+        }
         attempt.client().stats.pending.add(self.worker, 1);
         attempt.route.pair.pending.add(self.worker, 1);
         self.attempt = Some(attempt);
@@ -231,15 +245,26 @@ impl Exchange {
     /// The attempt is over or goes elsewhere: gives back what it held and returns it for what is left to count.
     /// `rtt` is the time to its answer if there was one to learn from.
     pub(crate) fn stop(&mut self, rtt: Option<Nanos>, now: Nanos) -> Option<Attempt> {
-        let mut attempt = self.attempt.take()?;
+        let attempt = self.attempt.take()?;
         attempt.endpoint.load.end(rtt, now);
-        if let Some(probe) = attempt.probe.take() {
-            // Without effect when a result was told before.
-            attempt.endpoint.release(probe);
+        Some(self.let_go(attempt, now))
+    }
+
+    /// The attempt is given up although the answer may still come: the endpoint is at least that slow.
+    pub(crate) fn give_up(&mut self, now: Nanos) -> Option<Attempt> {
+        let attempt = self.attempt.take()?;
+        attempt.endpoint.load.give_up(now.since(attempt.sent), now);
+        Some(self.let_go(attempt, now))
+    }
+
+    fn let_go(&self, mut attempt: Attempt, now: Nanos) -> Attempt {
+        if let Some(band) = attempt.band.take() {
+            band.end(now);
         }
+        attempt.endpoint.release(attempt.probe.take(), attempt.reconnect.take());
         attempt.client().stats.pending.add(self.worker, -1);
         attempt.route.pair.pending.add(self.worker, -1);
-        Some(attempt)
+        attempt
     }
 
     /// Gives back everything; nothing is counted. Ready for [`Exchange::begin`] again.

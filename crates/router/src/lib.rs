@@ -12,6 +12,7 @@ mod cache;
 mod classify;
 mod client;
 mod context;
+mod draw;
 mod endpoint;
 mod entry;
 mod exchange;

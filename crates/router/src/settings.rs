@@ -77,10 +77,12 @@ impl RouterSettings {
     #[must_use]
     pub fn client(&self, id: &Path) -> ClientSettings {
         let mut merged = ClientSettings::default();
-        for ClientPartial { balancer, accrual, requeue_budget, attempt_timeout } in
+        for ClientPartial { balancer, probation, accrual, fail_fast, requeue_budget, attempt_timeout } in
             matching(&self.clients, id)
         {
             merge(&mut merged.balancer, *balancer);
+            merge(&mut merged.probation, *probation);
+            merge(&mut merged.fail_fast, *fail_fast);
             merge(&mut merged.accrual, *accrual);
             merge(&mut merged.requeue_budget, *requeue_budget);
             merge(&mut merged.attempt_timeout, attempt_timeout.map(|t| Some(t).filter(|t| t.0 > 0)));
@@ -152,8 +154,12 @@ pub struct ServicePartial {
 pub struct ClientPartial {
     /// `loadBalancer`.
     pub balancer: Option<Balancer>,
+    /// `enableProbation` of `loadBalancer`, given whenever that is.
+    pub probation: Option<bool>,
     /// `failureAccrual`.
     pub accrual: Option<AccrualPolicy>,
+    /// `failFast`.
+    pub fail_fast: Option<bool>,
     /// `requeueBudget`.
     pub requeue_budget: Option<BudgetConfig>,
     /// `requestAttemptTimeoutMs`; 0 is none.
@@ -191,8 +197,12 @@ pub struct ServiceSettings {
 pub struct ClientSettings {
     /// Load balancer.
     pub balancer: Balancer,
+    /// Whether an endpoint that discovery removes stays while it is healthy; no by default.
+    pub probation: bool,
     /// Failure accrual.
     pub accrual: AccrualPolicy,
+    /// Whether one failed connect takes an endpoint out at once; no by default.
+    pub fail_fast: bool,
     /// Requeues.
     pub requeue_budget: BudgetConfig,
     /// Time for one attempt; none by default.

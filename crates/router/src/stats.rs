@@ -172,6 +172,22 @@ impl Faults {
     }
 }
 
+/// Counters of `failFast`, `failfast/<name>` of a client that has it.
+pub(crate) struct FailFastStats {
+    pub(crate) marked_dead: Counter,
+    pub(crate) marked_available: Counter,
+}
+
+impl FailFastStats {
+    pub(crate) fn new(client: &Scope) -> FailFastStats {
+        let scope = client.scope("failfast");
+        FailFastStats {
+            marked_dead: scope.counter("marked_dead"),
+            marked_available: scope.counter("marked_available"),
+        }
+    }
+}
+
 /// A gauge that each worker raises and lowers in a cell of its own, without a read-modify-write.
 #[derive(Debug)]
 pub(crate) struct PerWorker(Box<[Cell]>);

@@ -4,6 +4,7 @@ mod caches;
 mod context;
 mod mesh;
 mod property;
+mod replicas;
 mod retries;
 mod routing;
 mod statistics;

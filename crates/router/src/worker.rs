@@ -105,6 +105,7 @@ impl WorkerRouter {
         let limits = Limits { body: settings.max_err_response, header: settings.max_headers };
         ex.phase = Phase::Answered;
         ex.verdict = Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
+        let retryable = if ex.spent && ex.relayed { Some(false) } else { retryable.then_some(true) };
         Step::Reply(answer::answer(fault, message, retryable, limits))
     }
 }

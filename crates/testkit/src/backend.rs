@@ -5,7 +5,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub use script::{Act, Gate, Play};
+pub use script::{Act, Delay, Gate, Play};
 
 use crate::head::Head;
 use crate::wait::{PATIENCE, eventually};

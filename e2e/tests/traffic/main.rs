@@ -1,5 +1,6 @@
 //! The proxy as its callers and back ends see it, at one worker and at four; one file for each behaviour.
 
+mod balancing;
 mod bodies;
 mod connections;
 mod counting;
@@ -15,3 +16,5 @@ mod replicas;
 mod resets;
 mod retries;
 mod routing;
+mod stalls;
+mod storms;

@@ -1,4 +1,9 @@
+//! States, probes and counting failures in a row; the policies over rates are in `rates`.
+
+mod rates;
+
 use super::*;
+use std::sync::atomic::AtomicU32;
 
 fn s(n: u64) -> Nanos {
     Nanos::from_secs(n)
@@ -46,7 +51,7 @@ fn dead_after_so_many_in_a_row() {
         for result in results.chars() {
             match result {
                 'x' => accrual.failure(s(0), &mut rng()),
-                _ => accrual.success(),
+                _ => accrual.success(s(0)),
             };
         }
         assert_eq!(accrual.is_alive(), alive, "{failures} {results}");
@@ -88,7 +93,7 @@ fn the_probe_decides() {
     assert_eq!(accrual.failure(s(11), &mut rng()), Change::StillDead(s(10)));
     assert!(!accrual.is_available(s(20)) && accrual.is_available(s(21)));
     let _probe = accrual.begin_probe(s(21));
-    assert_eq!(accrual.success(), Change::Revived);
+    assert_eq!(accrual.success(s(0)), Change::Revived);
     assert!(accrual.is_alive());
     // History is forgotten: four more failures do no harm.
     for _ in 0..4 {
@@ -118,7 +123,7 @@ fn an_old_probe_given_back_late_frees_nothing() {
     assert!(!accrual.is_available(s(1_000)), "the new probe is still out");
     // The same with a next probe in the same back-off.
     let accrual = dead();
-    accrual.success();
+    accrual.success(s(0));
     let old = accrual.begin_probe(s(10)).unwrap();
     assert_eq!(accrual.failure(s(10), &mut rng()), Change::ProbeAgain);
     let _new = accrual.begin_probe(s(10)).unwrap();
@@ -126,7 +131,7 @@ fn an_old_probe_given_back_late_frees_nothing() {
     assert!(!accrual.is_available(s(1_000)), "the new probe is still out");
     let accrual = dead();
     let old = accrual.begin_probe(s(10)).unwrap();
-    accrual.success();
+    accrual.success(s(0));
     accrual.release(old);
     assert!(accrual.is_alive());
 }
@@ -135,7 +140,7 @@ fn an_old_probe_given_back_late_frees_nothing() {
 fn results_of_requests_sent_before_the_death_do_not_move_it() {
     let accrual = dead();
     assert_eq!(accrual.failure(s(9), &mut rng()), Change::None);
-    assert_eq!(accrual.success(), Change::None);
+    assert_eq!(accrual.success(s(0)), Change::None);
     assert!(!accrual.is_available(s(9)) && accrual.is_available(s(10)));
     assert_eq!(accrual.failure(s(10), &mut rng()), Change::None, "open for a probe, but this was none");
     assert!(accrual.is_available(s(10)));
@@ -144,7 +149,7 @@ fn results_of_requests_sent_before_the_death_do_not_move_it() {
 #[test]
 fn successes_since_the_death_speak_for_the_endpoint() {
     let accrual = dead();
-    accrual.success();
+    accrual.success(s(0));
     for _ in 0..4 {
         assert!(accrual.begin_probe(s(10)).is_some());
         assert_eq!(accrual.failure(s(10), &mut rng()), Change::ProbeAgain);
@@ -173,7 +178,7 @@ fn the_default_policy_waits_longer_each_time_and_begins_anew_after_a_revival() {
     assert_eq!(delays[0], s(5));
     assert!(delays.is_sorted() && (s(5)..s(10)).contains(&delays[1]) && (s(10)..s(20)).contains(&delays[2]));
     assert_eq!(delays[8..], [s(300); 12]);
-    assert_eq!(accrual.success(), Change::Revived);
+    assert_eq!(accrual.success(s(0)), Change::Revived);
     for _ in 0..4 {
         accrual.failure(now, &mut rng);
     }

@@ -1,3 +1,12 @@
+//! What holds for all kinds, and `p2c` and `ewma` in particular.
+
+mod aperture;
+mod heap;
+mod newcomers;
+mod reach;
+mod round_robin;
+
+use super::picker::draw;
 use super::*;
 use crate::{AccrualPolicy, Backoff};
 use fastrand::Rng;
@@ -18,7 +27,16 @@ impl Node for Replica {
 }
 
 const NOW: Nanos = Nanos::from_secs(1);
-const BOTH: [Balancer; 2] = [Balancer::p2c(), Balancer::ewma()];
+const PAIRS: [Balancer; 2] = [Balancer::p2c(), Balancer::ewma()];
+
+fn all_kinds() -> [Balancer; 5] {
+    [Balancer::p2c(), Balancer::ewma(), Balancer::aperture(), Balancer::Heap, Balancer::round_robin()]
+}
+
+/// Those that use the whole set.
+fn whole_set() -> [Balancer; 4] {
+    [Balancer::p2c(), Balancer::ewma(), Balancer::Heap, Balancer::round_robin()]
+}
 
 fn replicas(balancer: Balancer, n: usize) -> Vec<Arc<Replica>> {
     let policy =
@@ -32,38 +50,41 @@ fn kill(replica: &Replica) {
 
 fn outstanding(replica: &Replica, n: u32) {
     for _ in 0..n {
-        replica.load.begin();
+        replica.load.begin(NOW);
     }
 }
 
 /// How often each of the replicas is picked in 10,000 tries.
 fn picks(balancer: Balancer, nodes: &[Arc<Replica>]) -> Vec<u32> {
-    let (mut counts, mut rng) = (vec![0; nodes.len()], Rng::with_seed(42));
+    let (mut counts, mut rng, picker) = (vec![0; nodes.len()], Rng::with_seed(42), Picker::new(balancer));
     for _ in 0..10_000 {
-        counts[balancer.pick(nodes, NOW, &mut rng).unwrap()] += 1;
+        counts[picker.pick(nodes, NOW, &mut rng).unwrap()] += 1;
     }
     counts
 }
 
 #[test]
 fn none_and_one() {
-    for balancer in BOTH {
-        assert_eq!(balancer.pick::<Arc<Replica>>(&[], NOW, &mut Rng::with_seed(1)), None);
+    for balancer in all_kinds() {
+        let picker = Picker::new(balancer);
+        assert_eq!(picker.pick::<Arc<Replica>>(&[], NOW, &mut Rng::with_seed(1)), None);
         let one = replicas(balancer, 1);
-        assert_eq!(balancer.pick(&one, NOW, &mut Rng::with_seed(1)), Some(0));
+        assert_eq!(picker.pick(&one, NOW, &mut Rng::with_seed(1)), Some(0));
         kill(&one[0]);
-        assert_eq!(balancer.pick(&one, NOW, &mut Rng::with_seed(1)), Some(0), "fails open");
+        assert_eq!(picker.pick(&one, NOW, &mut Rng::with_seed(1)), Some(0), "fails open");
     }
 }
 
 #[test]
 fn names() {
-    assert_eq!(BOTH.map(|b| b.algorithm()), ["p2c_least_loaded", "p2c_peak_ewma"]);
+    let names =
+        ["p2c_least_loaded", "p2c_peak_ewma", "aperture_least_loaded", "heap_least_loaded", "round_robin"];
+    assert_eq!(all_kinds().map(|b| b.algorithm()), names);
 }
 
 #[test]
 fn spreads_evenly_when_all_are_equal() {
-    for balancer in BOTH {
+    for balancer in whole_set() {
         for n in [2usize, 3, 7, 50] {
             let each = 10_000 / n as u32;
             for (i, count) in picks(balancer, &replicas(balancer, n)).iter().enumerate() {
@@ -76,11 +97,11 @@ fn spreads_evenly_when_all_are_equal() {
 
 #[test]
 fn a_tie_goes_to_the_first_drawn() {
-    for balancer in BOTH {
+    for balancer in PAIRS {
         let nodes = replicas(balancer, 5);
         for seed in 0..100 {
             let (mut rng, mut same) = (Rng::with_seed(seed), Rng::with_seed(seed));
-            assert_eq!(balancer.pick(&nodes, NOW, &mut rng), Some(draw(5, &mut same).0));
+            assert_eq!(Picker::new(balancer).pick(&nodes, NOW, &mut rng), Some(draw(5, &mut same).0));
         }
     }
 }
@@ -111,7 +132,7 @@ fn prefers_fewer_outstanding() {
 fn ewma_prefers_the_faster() {
     let nodes = replicas(Balancer::ewma(), 2);
     for (node, rtt) in nodes.iter().zip([10, 30]) {
-        node.load.begin();
+        node.load.begin(NOW);
         node.load.end(Some(Nanos::from_millis(rtt)), NOW);
     }
     assert_eq!(picks(Balancer::ewma(), &nodes), [10_000, 0]);
@@ -126,7 +147,7 @@ fn ewma_prefers_the_faster() {
 #[test]
 fn ewma_tries_a_newcomer_once_and_waits_for_its_answer() {
     let nodes = replicas(Balancer::ewma(), 2);
-    nodes[0].load.begin();
+    nodes[0].load.begin(NOW);
     nodes[0].load.end(Some(Nanos::from_millis(10)), NOW);
     assert_eq!(picks(Balancer::ewma(), &nodes), [0, 10_000]);
     outstanding(&nodes[1], 1);
@@ -135,7 +156,7 @@ fn ewma_tries_a_newcomer_once_and_waits_for_its_answer() {
 
 #[test]
 fn a_dead_replica_gets_nothing_while_another_lives() {
-    for balancer in BOTH {
+    for balancer in all_kinds() {
         for n in [2usize, 3, 20] {
             let nodes = replicas(balancer, n);
             nodes[..n - 1].iter().for_each(|node| kill(node));
@@ -147,7 +168,7 @@ fn a_dead_replica_gets_nothing_while_another_lives() {
 
 #[test]
 fn the_living_share_the_load_of_the_dead() {
-    for balancer in BOTH {
+    for balancer in whole_set() {
         let nodes = replicas(balancer, 40);
         nodes[..36].iter().for_each(|node| kill(node));
         let counts = picks(balancer, &nodes);
@@ -167,27 +188,27 @@ fn all_dead_fails_open_to_the_less_loaded() {
 
 #[test]
 fn choose_claims_the_probe_once_due() {
-    for balancer in BOTH {
-        let mut rng = Rng::with_seed(3);
+    for balancer in [Balancer::p2c(), Balancer::ewma(), Balancer::Heap] {
+        let (mut rng, picker) = (Rng::with_seed(3), Picker::new(balancer));
         let nodes = replicas(balancer, 2);
         kill(&nodes[0]);
         // The living one is busy, so that the due one would win each draw.
         outstanding(&nodes[1], 5);
-        nodes[0].load.begin();
+        nodes[0].load.begin(NOW);
         nodes[0].load.end(Some(Nanos(1)), NOW);
-        nodes[1].load.begin();
+        nodes[1].load.begin(NOW);
         nodes[1].load.end(Some(Nanos(1_000)), NOW);
-        let before = balancer.choose(&nodes, Nanos::from_secs(10), &mut rng).unwrap();
+        let before = picker.choose(&nodes, Nanos::from_secs(10), &mut rng).unwrap();
         assert!(before.index == 1 && before.probe.is_none());
         let due = Nanos::from_secs(11);
-        let first = balancer.choose(&nodes, due, &mut rng).unwrap();
+        let first = picker.choose(&nodes, due, &mut rng).unwrap();
         assert!(first.index == 0 && first.probe.is_some(), "{balancer:?}: {first:?}");
         for _ in 0..100 {
-            let other = balancer.choose(&nodes, due, &mut rng).unwrap();
+            let other = picker.choose(&nodes, due, &mut rng).unwrap();
             assert!(other.index == 1 && other.probe.is_none());
         }
         nodes[0].accrual.release(first.probe.unwrap());
-        assert!(balancer.choose(&nodes, due, &mut rng).unwrap().probe.is_some());
+        assert!(picker.choose(&nodes, due, &mut rng).unwrap().probe.is_some());
     }
 }
 
@@ -218,18 +239,21 @@ fn who_loses_the_race_for_a_probe_picks_again() {
     outstanding(&nodes[1], 5);
     let nodes: Vec<_> =
         nodes.into_iter().map(|replica| Contested { replica, looks: std::cell::Cell::new(0) }).collect();
-    let choice = balancer.choose(&nodes, Nanos::from_secs(11), &mut Rng::with_seed(1)).unwrap();
+    let choice = Picker::new(balancer).choose(&nodes, Nanos::from_secs(11), &mut Rng::with_seed(1)).unwrap();
     assert!(choice.index == 1 && choice.probe.is_none(), "{choice:?}");
 }
 
 #[test]
 fn choose_fails_open_without_a_probe() {
-    for balancer in BOTH {
+    for balancer in all_kinds() {
         for n in 1..4 {
             let nodes = replicas(balancer, n);
             nodes.iter().for_each(|node| kill(node));
-            let choice = balancer.choose(&nodes, NOW, &mut Rng::with_seed(1)).unwrap();
-            assert!(choice.index < n && choice.probe.is_none());
+            let choice = Picker::new(balancer).choose(&nodes, NOW, &mut Rng::with_seed(1)).unwrap();
+            assert!(
+                choice.index < n && choice.probe.is_none() && !choice.available,
+                "{balancer:?}: {choice:?}"
+            );
         }
     }
 }
@@ -261,8 +285,8 @@ fn threads_share_one_probe_for_each_back_off() {
 
 /// How many of 50 requests reach the replica that always fails.
 fn hits(nodes: &[Arc<Replica>], now: Nanos, seed: u64) -> usize {
-    let mut rng = Rng::with_seed(seed);
-    (0..50).filter(|_| Balancer::p2c().choose(nodes, now, &mut rng).unwrap().index == 0).count()
+    let (mut rng, picker) = (Rng::with_seed(seed), Picker::new(Balancer::p2c()));
+    (0..50).filter(|_| picker.choose(nodes, now, &mut rng).unwrap().index == 0).count()
 }
 
 /// Not a test of behaviour: prints nanoseconds and holds them to the budget of a request. Run with
@@ -283,33 +307,33 @@ fn speed() {
         assert!(best < bound, "{name}: {best} ns, bound {bound}");
     }
     let mut rng = Rng::with_seed(1);
-    for balancer in BOTH {
-        let nodes = replicas(balancer, 3);
+    for balancer in all_kinds() {
+        let (nodes, picker) = (replicas(balancer, 3), Picker::new(balancer));
         for node in &nodes {
-            node.load.begin();
+            node.load.begin(NOW);
             node.load.end(Some(Nanos::from_millis(2)), NOW);
         }
         // One request each microsecond, for which the endpoints were measured a moment ago, as under load.
         let at = |i: u64| Nanos(NOW.0 + (i % 500_000) * 1_000);
         time(&format!("{} pick", balancer.algorithm()), 30.0, |i| {
-            std::hint::black_box(balancer.pick(&nodes, at(i), &mut rng));
+            std::hint::black_box(picker.pick(&nodes, at(i), &mut rng));
         });
         time(&format!("{} choose", balancer.algorithm()), 35.0, |i| {
-            let _ = std::hint::black_box(balancer.choose(&nodes, at(i), &mut rng));
+            let _ = std::hint::black_box(picker.choose(&nodes, at(i), &mut rng));
         });
         let load = balancer.new_load();
         let idle = |i: u64| Nanos(NOW.0 * 10 + i * 1_000);
         time(&format!("{} pick, long idle", balancer.algorithm()), 50.0, |i| {
-            std::hint::black_box(balancer.pick(&nodes, idle(i), &mut rng));
+            std::hint::black_box(picker.pick(&nodes, idle(i), &mut rng));
         });
         time(&format!("{} begin + end", balancer.algorithm()), 20.0, |i| {
-            load.begin();
+            load.begin(at(i));
             load.end(Some(Nanos(1_000_000 + i % 1_000)), at(i));
         });
     }
     let accrual = Accrual::new(AccrualPolicy::default());
     time("accrual success", 5.0, |_| {
-        std::hint::black_box(accrual.success());
+        std::hint::black_box(accrual.success(NOW));
     });
     let budget = crate::Budget::new(crate::BudgetConfig::default());
     time("budget deposit", 10.0, |i| budget.deposit(Nanos(i * 40_000)));
@@ -324,9 +348,9 @@ fn speed() {
 proptest! {
     #[test]
     fn picks_an_available_one_whenever_there_is_one(
-        states in prop::collection::vec((any::<bool>(), 0u32..5), 1..30), seed: u64, ewma: bool,
+        states in prop::collection::vec((any::<bool>(), 0u32..5), 1..30), seed: u64, kind in 0usize..5,
     ) {
-        let balancer = if ewma { Balancer::ewma() } else { Balancer::p2c() };
+        let balancer = all_kinds()[kind];
         let nodes = replicas(balancer, states.len());
         for (node, (dead, waiting)) in nodes.iter().zip(&states) {
             outstanding(node, *waiting);
@@ -334,7 +358,7 @@ proptest! {
                 kill(node);
             }
         }
-        let picked = balancer.pick(&nodes, NOW, &mut Rng::with_seed(seed)).unwrap();
+        let picked = Picker::new(balancer).pick(&nodes, NOW, &mut Rng::with_seed(seed)).unwrap();
         prop_assert!(!states[picked].0 || states.iter().all(|s| s.0));
     }
 }

@@ -11,7 +11,7 @@ fn ms(n: u64) -> Nanos {
 fn seen(samples: &[(u64, u64)]) -> Load {
     let load = Load::measured(DECAY);
     for (at, rtt) in samples {
-        load.begin();
+        load.begin(ms(*at));
         load.end(Some(ms(*rtt)), ms(*at));
     }
     load
@@ -26,8 +26,8 @@ fn about(got: f64, millis: f64) {
 #[test]
 fn outstanding_counts() {
     let load = Load::counted();
-    load.begin();
-    load.begin();
+    load.begin(ms(0));
+    load.begin(ms(0));
     assert_eq!(load.outstanding(), 2);
     load.end(Some(ms(5)), ms(1));
     load.end(None, ms(1));
@@ -56,7 +56,7 @@ fn average_follows_the_formula() {
 #[test]
 fn no_answer_is_not_a_measurement() {
     let load = seen(&[(0, 100)]);
-    load.begin();
+    load.begin(ms(0));
     load.end(None, ms(0));
     about(load.cost(ms(0)), 100.0);
 }
@@ -66,7 +66,7 @@ fn many_small_steps_are_not_lost_to_rounding() {
     // One answer each millisecond for 50 s moves the average as one answer 50 s later would, within the peak's remains.
     let load = seen(&[(0, 1_000)]);
     for at in 1..50_000 {
-        load.begin();
+        load.begin(ms(0));
         load.end(Some(ms(10)), ms(at));
     }
     let w = (-5.0f64).exp();
@@ -79,10 +79,10 @@ fn many_small_steps_are_not_lost_to_rounding() {
 fn tiny_differences_move_the_average_in_the_end() {
     // With an hour of decay a step of 1 ms is less than an f32 can tell; time must not be lost over that.
     let load = Load::measured(Nanos::from_secs(3_600));
-    load.begin();
+    load.begin(ms(0));
     load.end(Some(ms(100)), ms(0));
     for at in 1..1_000_000 {
-        load.begin();
+        load.begin(ms(0));
         load.end(Some(ms(99)), ms(at));
     }
     let w = (-1_000.0f64 / 3_600.0).exp();
@@ -94,9 +94,9 @@ fn tiny_differences_move_the_average_in_the_end() {
 fn never_measured_and_waited_for_is_the_last_choice() {
     let load = Load::measured(DECAY);
     assert_eq!(load.score(ms(0)), 0.0, "nobody waits: try it");
-    load.begin();
+    load.begin(ms(0));
     assert_eq!(load.score(ms(0)), (1u64 << 47) as f64 + 1.0);
-    load.begin();
+    load.begin(ms(0));
     assert_eq!(load.score(ms(0)), (1u64 << 47) as f64 + 2.0);
     load.end(Some(ms(3)), ms(3));
     about(load.score(ms(3)), 3.0 * 2.0);
@@ -126,7 +126,7 @@ fn a_peak_survives_a_race() {
             scope.spawn(move || {
                 for i in 0..50_000 {
                     let rtt = Nanos(1_000 + 4 * i + worker);
-                    load.begin();
+                    load.begin(ms(0));
                     load.end(Some(rtt), ms(1));
                     assert!(load.cost(ms(1)) >= rtt.0 as f64, "a peak of {rtt:?} was lost");
                 }
@@ -151,10 +151,52 @@ proptest! {
     fn converges(first in 1u64..10_000, then in 1u64..10_000) {
         let load = seen(&[(0, first)]);
         for at in 1..=1_000 {
-            load.begin();
+            load.begin(ms(0));
             load.end(Some(ms(then)), ms(at * 200));
         }
         let cost = load.cost(ms(200_000)) / 1e6;
         prop_assert!((cost - then as f64).abs() < then as f64 * 1e-3 + 1e-3, "{cost} instead of {then}");
     }
+}
+
+/// A load that answered in 10 ms, once a millisecond, and is silent since second 1.
+fn silent() -> Load {
+    let load = seen(&(900..=1_000).map(|at| (at, 10)).collect::<Vec<_>>());
+    load.begin(ms(1_000));
+    load
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_looks_slower_from_moment_to_moment() {
+    let load = silent();
+    about(load.score(ms(1_000)), 2.0 * 10.0);
+    about(load.score(ms(1_009)), 2.0 * 10.0 * (-0.0009f64).exp());
+    about(load.score(ms(1_101)), 2.0 * 100.0);
+    about(load.score(ms(3_001)), 2.0 * 2_000.0);
+    // More requests to it are no sign of life.
+    load.begin(ms(3_001));
+    about(load.score(ms(3_001)), 3.0 * 2_000.0);
+    // An answer is.
+    load.end(Some(ms(12)), ms(3_001));
+    about(load.score(ms(3_001)), 2.0 * 12.0);
+    // Nobody waits: silence is no wonder.
+    load.end(Some(ms(12)), ms(3_002));
+    about(load.score(ms(3_900)), 12.0 * (-0.0898f64).exp());
+}
+
+#[test]
+fn what_was_given_up_counts_when_it_was_slower_than_the_average() {
+    let load = silent();
+    load.give_up(ms(500), ms(1_500));
+    about(load.cost(ms(1_500)), 500.0);
+    assert_eq!(load.outstanding(), 0);
+    // A caller that went away early says nothing.
+    load.begin(ms(1_500));
+    load.give_up(ms(20), ms(1_520));
+    about(load.cost(ms(1_520)), 500.0 * (-0.002f64).exp());
+    // An endpoint that never answered is no newcomer any more.
+    let load = Load::measured(DECAY);
+    load.begin(ms(0));
+    load.give_up(ms(1_000), ms(1_000));
+    about(load.score(ms(1_000)), 1_000.0);
 }

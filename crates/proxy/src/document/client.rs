@@ -4,7 +4,7 @@ use super::budget::{Backoff, RetryBudget};
 use super::service::NoKeys;
 use super::socket::SocketOptions;
 use super::{millis, positive};
-use config::{config, kinds};
+use config::{Context, Fault, Places, config, kinds};
 use std::time::Duration;
 
 config! {
@@ -15,6 +15,9 @@ config! {
         /// When a failing replica is left alone, and for how long.
         failure_accrual "failureAccrual": FailureAccrual = "{kind: io.l5d.consecutiveFailures, failures: 5}",
             example "{kind: none}";
+        /// Whether one failed connect takes a replica out at once, for 1 s, then growing with jitter to 32 s; afterwards one
+        /// request connects to find out whether it is back. While all replicas are out, requests fail without a try.
+        fail_fast "failFast": bool = "false", example "true";
         /// How many requests that had no effect (refused connections and the like) are tried on another replica.
         requeue_budget "requeueBudget": RetryBudget = "{}", example "{percentCanRetry: 0.5}";
         /// How long one attempt may take, in milliseconds; 0 or less is no limit.
@@ -26,8 +29,6 @@ config! {
         "tls", "hostConnectionPool", "clientSession", "requestAuthorizers", "loggers",
     }
     only {
-        /// Whether one failed connect takes an endpoint out at once.
-        "failFast": bool = "false";
         /// Whether callers' certificates are told to back ends.
         "forwardClientCert": bool = "false";
     }
@@ -42,12 +43,28 @@ impl ClientSettings {
 }
 
 kinds! {
-    /// How a replica is chosen among those of a set.
+    /// How a replica is chosen among those of a set. Replicas of different weights (`host port * weight`) are groups, drawn by
+    /// weight times size; the kind says how to choose within a group.
     pub enum LoadBalancer: "load balancer", key "kind", default "p2c" {
         "p2c" => P2c(P2c),
         "ewma" => Ewma(Ewma),
+        "aperture" => Aperture(Aperture),
+        "heap" => Heap(Heap),
+        "roundRobin" => RoundRobin(RoundRobin),
     }
-    later { "aperture", "heap", "roundRobin" }
+}
+
+impl LoadBalancer {
+    /// Whether an endpoint that discovery took away stays while it is healthy.
+    pub fn enable_probation(&self) -> bool {
+        match self {
+            LoadBalancer::P2c(kind) => kind.enable_probation,
+            LoadBalancer::Ewma(kind) => kind.enable_probation,
+            LoadBalancer::Aperture(kind) => kind.enable_probation,
+            LoadBalancer::Heap(kind) => kind.enable_probation,
+            LoadBalancer::RoundRobin(kind) => kind.enable_probation,
+        }
+    }
 }
 
 config! {
@@ -55,10 +72,8 @@ config! {
     pub struct P2c {
         /// How often to pick again when the pick is not available.
         max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
-    }
-    only {
         /// Whether an endpoint that discovery took away stays while it is healthy.
-        "enableProbation": bool = "false";
+        enable_probation "enableProbation": bool = "false", example "true";
     }
 }
 
@@ -69,21 +84,70 @@ config! {
         max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
         /// Over how many milliseconds the latency average forgets.
         decay_time_ms "decayTimeMs": u32 = "10000", from 1, check positive, example "5000";
-    }
-    only {
         /// Whether an endpoint that discovery took away stays while it is healthy.
-        "enableProbation": bool = "false";
+        enable_probation "enableProbation": bool = "false", example "true";
+    }
+}
+
+config! {
+    /// Like `p2c` among a part of the set, which is as large as the load needs: few connections to a large set.
+    pub struct Aperture {
+        /// How often to pick again when the pick is not available.
+        max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
+        /// Over how many milliseconds the load is averaged.
+        smooth_window_ms "smoothWindowMs": u32 = "5000", example "10000";
+        /// The part grows when its replicas have so many outstanding requests each, or more.
+        high_load "highLoad": f64 = "2.0", example "4.0";
+        /// It shrinks when they have so many, or fewer.
+        low_load "lowLoad": f64 = "0.5", example "1.0";
+        /// It has at least so many replicas.
+        min_aperture "minAperture": u32 = "1", example "3";
+        /// Whether an endpoint that discovery took away stays while it is healthy.
+        enable_probation "enableProbation": bool = "false", example "true";
+    }
+    rule loads;
+}
+
+/// Linkerd starts with loads the wrong way round; the part then goes up and down without end.
+fn loads(aperture: &Aperture, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    let Aperture { low_load, high_load, .. } = aperture;
+    if low_load >= high_load {
+        let key = if places.has("lowLoad") { "lowLoad" } else { "highLoad" };
+        let message = format!("lowLoad ({low_load}) is not below highLoad ({high_load})");
+        let fault = Fault::new(places.of(key), message);
+        cx.fault(fault.expected("a lowLoad below highLoad, or the aperture never rests").warning());
+    }
+    Some(())
+}
+
+config! {
+    /// Of all replicas the one with the fewest outstanding requests.
+    pub struct Heap {
+        /// Whether an endpoint that discovery took away stays while it is healthy.
+        enable_probation "enableProbation": bool = "false", example "true";
+    }
+}
+
+config! {
+    /// One replica after the other.
+    pub struct RoundRobin {
+        /// How often to pick again when the pick is not available.
+        max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
+        /// Whether an endpoint that discovery took away stays while it is healthy.
+        enable_probation "enableProbation": bool = "false", example "true";
     }
 }
 
 kinds! {
-    /// When a failing replica is left alone for a while.
+    /// When a failing replica is left alone for a while. What a failure is, the response classifier of the service says;
+    /// connects that fail are failures too. Afterwards one request finds out whether the replica is back.
     pub enum FailureAccrual: "failure accrual", key "kind" {
         "io.l5d.consecutiveFailures" => ConsecutiveFailures(ConsecutiveFailures),
+        "io.l5d.successRate" => SuccessRate(SuccessRate),
+        "io.l5d.successRateWindowed" => SuccessRateWindowed(SuccessRateWindowed),
         /// Never.
         "none" => None(NoKeys),
     }
-    later { "io.l5d.successRate", "io.l5d.successRateWindowed" }
 }
 
 config! {
@@ -91,6 +155,30 @@ config! {
     pub struct ConsecutiveFailures {
         /// How many failures in a row; 0 is like 1.
         failures "failures": u32 = "0", example "5";
+        /// How long it is left alone; absent: 5 s, then growing with equal jitter to 300 s.
+        backoff "backoff": Option<Backoff>, example "{kind: constant, ms: 10000}";
+    }
+}
+
+config! {
+    /// When the moving average of successes over a number of requests is too low.
+    pub struct SuccessRate {
+        /// The least share of successes, from 0 to 1; judged at failures.
+        success_rate "successRate": f64 = "0.0", example "0.9";
+        /// The window of the average in requests; nothing is judged before so many.
+        requests "requests": u32 = "0", example "20";
+        /// How long it is left alone; absent: 5 s, then growing with equal jitter to 300 s.
+        backoff "backoff": Option<Backoff>, example "{kind: constant, ms: 10000}";
+    }
+}
+
+config! {
+    /// When the moving average of successes over a span of time is too low.
+    pub struct SuccessRateWindowed {
+        /// The least share of successes, from 0 to 1; judged at failures.
+        success_rate "successRate": f64 = "0.0", example "0.9";
+        /// The window of the average in seconds; nothing is judged before so long.
+        window "window": u32 = "0", example "20";
         /// How long it is left alone; absent: 5 s, then growing with equal jitter to 300 s.
         backoff "backoff": Option<Backoff>, example "{kind: constant, ms: 10000}";
     }

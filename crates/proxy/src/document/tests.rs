@@ -1,5 +1,6 @@
 //! The Linkerd document, tested from its text: values, faults, the reference files, the recorded cases.
 
+mod client;
 mod conformance;
 mod declarations;
 mod describe;

@@ -1,24 +1,74 @@
-//! That numbers of a document reach the rooms that use them, where the effect itself takes thousands of requests to see.
+//! Every number of the document arrives where it has its effect.
 
 use super::*;
+use names::Path;
 
-fn balancer_of(keys: &str) -> Option<Balancer> {
-    let text = format!(
-        "routers: [{{protocol: http, servers: [{{port: 4140}}], client: {{loadBalancer: {{{keys}}}}}}}]\n"
-    );
-    let document = doc::load("linkerd.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
-    let doc::Router::Http(from) = &document.routers[0];
-    router(from, 0).clients[0].settings.balancer
+fn settings(client: &str) -> router::ClientSettings {
+    let text = format!("routers:\n- protocol: http\n  client: {{{client}}}\n  servers:\n  - port: 4140\n");
+    let document = doc::load_with("linkerd.yaml", text.as_bytes(), |_| true)
+        .unwrap_or_else(|faults| panic!("{text}\n{faults}"));
+    let Some(doc::Router::Http(from)) = document.routers.first() else { panic!("no router in {text}") };
+    router(from, 0).client(&Path::empty())
 }
 
-/// What draws and decay do, tests of the room `balance` show.
 #[test]
-fn numbers_of_balancers() {
-    let decay = Nanos::from_secs(10);
-    let check = |keys: &str, expected: Balancer| assert_eq!(balancer_of(keys), Some(expected), "{keys}");
-    check("kind: p2c", Balancer::P2c { max_effort: 5 });
-    check("kind: p2c, maxEffort: 9", Balancer::P2c { max_effort: 9 });
-    check("kind: ewma", Balancer::Ewma { decay, max_effort: 5 });
-    check("kind: ewma, maxEffort: 2", Balancer::Ewma { decay, max_effort: 2 });
-    check("kind: ewma, decayTimeMs: 1500", Balancer::Ewma { decay: Nanos::from_millis(1500), max_effort: 5 });
+fn balancers() {
+    let check = |text: &str, want: (Balancer, bool)| {
+        let got = settings(&format!("loadBalancer: {{{text}}}"));
+        assert_eq!((got.balancer, got.probation), want, "{text}");
+    };
+    check("kind: p2c", (Balancer::p2c(), false));
+    check("kind: p2c, maxEffort: 7, enableProbation: true", (Balancer::P2c { max_effort: 7 }, true));
+    check("kind: ewma", (Balancer::ewma(), false));
+    let ewma = Balancer::Ewma { decay: Nanos::from_millis(8), max_effort: 7 };
+    check("kind: ewma, maxEffort: 7, decayTimeMs: 8", (ewma, false));
+    check("kind: aperture", (Balancer::aperture(), false));
+    let aperture = Aperture {
+        smooth_window: Nanos::from_millis(9),
+        low_load: 0.25,
+        high_load: 4.0,
+        min_aperture: 3,
+        max_effort: 7,
+    };
+    check(
+        "kind: aperture, smoothWindowMs: 9, lowLoad: 0.25, highLoad: 4.0, minAperture: 3, maxEffort: 7",
+        (Balancer::Aperture(aperture), false),
+    );
+    check("kind: heap, enableProbation: true", (Balancer::Heap, true));
+    check("kind: roundRobin", (Balancer::round_robin(), false));
+    check("kind: roundRobin, maxEffort: 7", (Balancer::RoundRobin { max_effort: 7 }, false));
+}
+
+#[test]
+fn accrual_policies() {
+    let check = |text: &str, want: AccrualPolicy| {
+        assert_eq!(settings(&format!("failureAccrual: {{{text}}}")).accrual, want, "{text}");
+    };
+    let default = AccrualPolicy::BACKOFF;
+    let seven = Backoff::Constant(Nanos::from_millis(7));
+    check("kind: none", AccrualPolicy::None);
+    check(
+        "kind: io.l5d.consecutiveFailures",
+        AccrualPolicy::ConsecutiveFailures { failures: 0, backoff: default },
+    );
+    check(
+        "kind: io.l5d.consecutiveFailures, failures: 5, backoff: {kind: constant, ms: 7}",
+        AccrualPolicy::ConsecutiveFailures { failures: 5, backoff: seven },
+    );
+    check(
+        "kind: io.l5d.successRate, successRate: 0.9, requests: 20",
+        AccrualPolicy::SuccessRate { rate: 0.9, requests: 20, backoff: default },
+    );
+    let jittered = Backoff::DecorrelatedJitter { min: Nanos::from_millis(1), max: Nanos::from_millis(2) };
+    check(
+        "kind: io.l5d.successRateWindowed, successRate: 0.5, window: 30, backoff: {kind: jittered, minMs: 1, maxMs: 2}",
+        AccrualPolicy::SuccessRateWindowed { rate: 0.5, window: Nanos::from_secs(30), backoff: jittered },
+    );
+    assert_eq!(settings("failFast: false").accrual, AccrualPolicy::default());
+}
+
+#[test]
+fn fail_fast() {
+    assert!(settings("failFast: true").fail_fast);
+    assert!(!settings("requestAttemptTimeoutMs: 1").fail_fast);
 }

@@ -4,7 +4,7 @@ use super::mesh::*;
 use crate::seam::{Arrival, Failure, OnResponse, Outcome, Sent, Step};
 use crate::testing::{FakeRequest, FakeResponse};
 use crate::*;
-use balance::Nanos;
+use balance::{Balancer, Nanos};
 use fastrand::Rng;
 
 /// A request under way.
@@ -82,8 +82,15 @@ fn settings(rng: &mut Rng) -> RouterSettings {
         retries: Some(Retries { backoff, ..Retries::default() }),
         classifier: rng.choice(&kinds).copied(),
     };
-    let balancer = rng.choice(&[balance::Balancer::p2c(), balance::Balancer::ewma()]).copied();
-    let bound = ClientPartial { attempt_timeout: ms(rng), balancer, ..ClientPartial::default() };
+    let balancers =
+        [Balancer::p2c(), Balancer::ewma(), Balancer::aperture(), Balancer::Heap, Balancer::round_robin()];
+    let bound = ClientPartial {
+        attempt_timeout: ms(rng),
+        balancer: rng.choice(&balancers).copied(),
+        fail_fast: Some(rng.bool()),
+        probation: Some(rng.bool()),
+        ..ClientPartial::default()
+    };
     let cache = CacheSettings { paths: 4, overrides: 2, oneshots: 3, idle_ttl: Nanos::from_millis(500) };
     let base =
         RouterSettings { cache, binding_timeout: Nanos::from_millis(300), ..RouterSettings::default() };

@@ -2,16 +2,15 @@
 
 use super::WorkerRouter;
 use crate::answer::{self, Fault};
-use crate::client::{Client, Members};
+use crate::client::{Client, Members, Picked};
 use crate::context::Deadline;
-use crate::endpoint::Endpoint;
 use crate::entry::{self, Entry, Route};
 use crate::exchange::{Attempt, Exchange, NEVER, Phase};
 use crate::header::Known;
 use crate::seam::{RequestHead, Step};
 use crate::stats::client as idx;
 use crate::text::BASE64_MAX;
-use balance::{Choice, Nanos};
+use balance::Nanos;
 use naming::{Bound, Leaf};
 use std::sync::Arc;
 
@@ -63,14 +62,17 @@ impl WorkerRouter {
         let client = &leaf.replicas;
         let members = client.members();
         let all = match &**members {
-            Members::Known(all) => all,
+            Members::Known(set) => set,
             Members::Pending => return self.wait(ex, Box::pin(client.known()), now),
             Members::Failed(why) => return self.refuse(ex, Fault::BindingFailed, why, false, now),
         };
         ex.tried.clear();
-        let Some((endpoint, choice)) = client.choose(all, &[], now, &mut self.rng) else {
+        let Some(picked) = all.choose(now, &mut self.rng) else {
             return self.unroutable(ex, entry, now);
         };
+        if picked.is_marked_down() {
+            return self.marked_down(ex, client, now);
+        }
         client.budget.deposit(now);
         let route = entry.route(leaf);
         if ex.attempts > 0 {
@@ -81,15 +83,24 @@ impl WorkerRouter {
         ex.dispatched.get_or_insert(now);
         ex.span = ex.trace.child(self.rng.u64(..));
         self.address(ex, head, client, &route, now);
-        let attempt = self.assign(endpoint, choice, leaf, route, now);
+        let attempt = self.assign(picked, leaf, route, now);
         ex.start(attempt);
         Step::Send
     }
 
+    /// All replicas are marked down, and it is not time to find out whether one is back: nobody waits for a connect.
+    #[cold]
+    fn marked_down(&mut self, ex: &mut Exchange, client: &Client, now: Nanos) -> Step {
+        let shard = client.stats.block.shard(self.worker);
+        shard.inc(idx::CREATION_FAILURES);
+        client.stats.faults.count(Fault::MarkedDown);
+        let text = answer::marked_down(&client.stats.label);
+        self.refuse(ex, Fault::MarkedDown, &text, false, now)
+    }
+
     fn assign(
         &self,
-        endpoint: Arc<Endpoint>,
-        choice: Choice,
+        Picked { endpoint, choice, band }: Picked,
         leaf: &Arc<Leaf<Client>>,
         route: Arc<Route>,
         now: Nanos,
@@ -100,6 +111,8 @@ impl WorkerRouter {
         Attempt {
             endpoint,
             probe: choice.probe,
+            reconnect: choice.reconnect,
+            band,
             route,
             sent: now,
             acquired: None,
@@ -114,14 +127,10 @@ impl WorkerRouter {
     }
 
     /// A replica for an attempt that could not use the one it had; `None` when there is none at all.
-    pub(super) fn other(
-        &mut self,
-        client: &Client,
-        tried: &[u64],
-        now: Nanos,
-    ) -> Option<(Arc<Endpoint>, Choice)> {
+    pub(super) fn other(&mut self, client: &Client, tried: &[u64], now: Nanos) -> Option<Picked> {
         match &**client.members() {
-            Members::Known(all) => client.choose(all, tried, now, &mut self.rng),
+            Members::Known(set) if tried.is_empty() => set.choose(now, &mut self.rng),
+            Members::Known(set) => set.choose_other(tried, now, &mut self.rng),
             Members::Pending | Members::Failed(_) => None,
         }
     }
@@ -131,14 +140,15 @@ impl WorkerRouter {
         &mut self,
         ex: &mut Exchange,
         mut attempt: Attempt,
-        (endpoint, choice): (Arc<Endpoint>, Choice),
+        Picked { endpoint, choice, band }: Picked,
         now: Nanos,
     ) -> Step {
         if choice.probe.is_some() {
             endpoint.count_probe(self.worker);
         }
         attempt.endpoint = endpoint;
-        attempt.probe = choice.probe;
+        (attempt.probe, attempt.reconnect) = (choice.probe, choice.reconnect);
+        attempt.band = band;
         attempt.sent = now;
         attempt.acquired = None;
         let settings = &attempt.leaf.replicas.settings;

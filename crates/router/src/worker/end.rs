@@ -19,6 +19,8 @@ impl WorkerRouter {
                 ex.verdict.fault.get_or_insert(Fault::Cut);
             }
             self.settle(&mut ex, outcome, now);
+        } else {
+            learn(&mut ex, now);
         }
         ex.release();
         if self.free.len() < FREE {
@@ -117,4 +119,15 @@ impl WorkerRouter {
         stats::count(shard, success);
         shard.record(pair::LATENCY, latency);
     }
+}
+
+/// A request that counts nowhere still tells how slow its endpoint was: callers that run out of patience must not make it
+/// look idle.
+#[cold]
+fn learn(ex: &mut Exchange, now: Nanos) {
+    drop(match (ex.phase, &ex.attempt) {
+        (Phase::Sending, _) => ex.give_up(now),
+        (Phase::Forwarding, Some(attempt)) => ex.stop(Some(ex.verdict.at.since(attempt.sent)), now),
+        _ => None,
+    });
 }

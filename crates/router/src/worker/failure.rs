@@ -3,6 +3,7 @@
 use super::WorkerRouter;
 use crate::answer::{self, Fault};
 use crate::classify::Class;
+use crate::client::Picked;
 use crate::exchange::{Attempt, Exchange, Phase};
 use crate::seam::{Failure, RequestHead, Sent, Step};
 use crate::stats::client as idx;
@@ -53,6 +54,10 @@ impl WorkerRouter {
 
     /// No connection: another replica, unless none is fit.
     fn refused(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        if let Some(attempt) = &ex.attempt {
+            // Before it is abandoned, so that a probe that was refused counts as one.
+            attempt.endpoint.refused(self.worker, now, &mut self.rng);
+        }
         let Some(mut attempt) = self.abandon(ex, now) else { return self.lost(ex, now) };
         attempt.refused += 1;
         let (endpoint, client) = (Arc::clone(&attempt.endpoint), Arc::clone(attempt.client()));
@@ -60,7 +65,6 @@ impl WorkerRouter {
         shard.inc(idx::CREATION_FAILURES);
         shard.record(idx::ACQUISITION, now.since(attempt.sent).millis());
         client.stats.faults.count(Fault::Connect);
-        endpoint.judge(self.worker, false, now, &mut self.rng);
         if attempt.refused <= RECONNECTS {
             if !client.is_open(now) {
                 shard.inc(idx::NOT_OPEN);
@@ -97,8 +101,11 @@ impl WorkerRouter {
         let (endpoint, client) = (Arc::clone(&attempt.endpoint), Arc::clone(attempt.client()));
         // One that left is often the one that closes its connections.
         let left = endpoint.is_removed();
-        let next =
-            if left { self.other(&client, &[], now)? } else { (endpoint, Choice { index: 0, probe: None }) };
+        let same = || {
+            let choice = Choice { index: 0, available: true, probe: None, reconnect: None };
+            Picked { endpoint, choice, band: attempt.band.clone() }
+        };
+        let next = if left { self.other(&client, &[], now)? } else { same() };
         let mut attempt = ex.stop(None, now)?;
         attempt.stale = true;
         ex.fresh = !left;
@@ -127,8 +134,7 @@ impl WorkerRouter {
 
     fn attempt_timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
         self.fail_attempt(ex, Fault::AttemptTimeout, now);
-        let elapsed = ex.attempt.as_ref().map(|a| now.since(a.sent));
-        let Some(attempt) = ex.stop(elapsed, now) else { return self.lost(ex, now) };
+        let Some(attempt) = ex.give_up(now) else { return self.lost(ex, now) };
         if self.may_retry(ex, now) {
             // The head is not at hand here; the engine comes back with it.
             let delay = self.next_delay(ex);
@@ -158,8 +164,7 @@ impl WorkerRouter {
     /// The whole request took too long. What the back end made of it nobody knows; that it was slow is remembered.
     fn timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
         self.count_attempt(ex, Fault::TotalTimeout, now);
-        let elapsed = ex.attempt.as_ref().map(|a| now.since(a.sent));
-        drop(ex.stop(elapsed, now));
+        drop(ex.give_up(now));
         let timeout = ex.entry.as_ref().and_then(|entry| entry.service.settings.total_timeout);
         self.refuse(ex, Fault::TotalTimeout, &answer::total_timeout(timeout.unwrap_or_default()), false, now)
     }

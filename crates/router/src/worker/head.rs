@@ -127,6 +127,7 @@ impl WorkerRouter {
         }
         identify::ensure_host(head);
         hop::strip(head, &mut self.scratch);
+        ex.relayed = head.has(Known::Via);
         hop::add_via(head);
         for name in DROPPED {
             if head.has(name) {

@@ -42,6 +42,9 @@ impl WorkerRouter {
         hop::add_via(head);
         let success = class == Class::Success;
         head.set(Known::L5dSuccessClass.into(), if success { b"1.0" } else { b"0.0" });
+        if ex.spent && ex.relayed {
+            head.set(Known::L5dRetryable.into(), b"false");
+        }
         if let Some(attempt) = &ex.attempt {
             attempt.endpoint.judge(self.worker, success, now, &mut self.rng);
         }
@@ -83,6 +86,7 @@ impl WorkerRouter {
         let granted = entry.service.budget.try_withdraw(now);
         shard.inc(if granted { idx::RETRIES } else { idx::BUDGET_EXHAUSTED });
         ex.retries += u32::from(granted);
+        ex.spent |= !granted;
         granted
     }
 

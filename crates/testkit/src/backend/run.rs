@@ -111,6 +111,7 @@ impl Connection {
             Act::Drip(bytes, pause) => self.drip(bytes, *pause).await?,
             Act::Fill(n) => self.pour(*n).await?,
             Act::Wait(gate) => gate.passed().await,
+            Act::Pause(delay) => tokio::time::sleep(delay.get()).await,
             Act::FinishSending => {
                 self.wire.stream().shutdown().await?;
                 while self.fill().await? {}

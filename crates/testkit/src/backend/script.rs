@@ -3,6 +3,7 @@
 use super::Seen;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -29,6 +30,31 @@ impl Gate {
     }
 }
 
+/// How long a back end takes, which a test may change while it runs. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Delay(Arc<AtomicU64>);
+
+impl Delay {
+    /// So long, to begin with.
+    #[must_use]
+    pub fn of(time: Duration) -> Delay {
+        let delay = Delay(Arc::default());
+        delay.set(time);
+        delay
+    }
+
+    /// So long from the next request on.
+    pub fn set(&self, time: Duration) {
+        self.0.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// How long it is now.
+    #[must_use]
+    pub fn get(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
 /// One thing a back end does.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -48,6 +74,8 @@ pub enum Act {
     Fill(u64),
     /// Waits for the test.
     Wait(Gate),
+    /// Takes its time.
+    Pause(Delay),
     /// Says that nothing more will be sent, and goes on reading until the other side ends.
     FinishSending,
     /// Closes the connection.
@@ -112,6 +140,13 @@ impl Play {
     #[must_use]
     pub fn answer(answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Play {
         Play::Answer(Arc::new(answer))
+    }
+
+    /// Reads the request, takes its time, answers with 200 and `text`, keeps the connection.
+    #[must_use]
+    pub fn text_after(delay: &Delay, text: &str) -> Play {
+        let reply = bytes(Play::text_bytes(text));
+        Play::acts([Act::Request, Act::Pause(delay.clone()), Act::Write(reply)])
     }
 
     /// Reads the request, writes `reply` verbatim, closes.

@@ -89,6 +89,8 @@ fn all_declarations_are_whole() {
     for kind in [
         "protocol http",
         "load balancer ewma",
+        "load balancer roundRobin",
+        "failure accrual io.l5d.successRateWindowed",
         "backoff jittered",
         "namer io.l5d.fs",
         "telemeter io.l5d.prometheus",

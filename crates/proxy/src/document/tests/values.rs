@@ -415,18 +415,16 @@ fn defaults_may_be_written() {
             "key `{key}` with another value than `{default}` is known to Linkerd but not built yet in Wayleave"
         )
     };
-    check("failFast", "false", &[]);
-    check("failFast", "Off", &[]);
-    check("failFast", "~", &[]);
-    check("failFast", "true", &[&other("failFast", "false")]);
-    check("failFast", "maybe", &["`maybe` does not fit key `failFast`"]);
+    check("forwardClientCert", "false", &[]);
+    check("forwardClientCert", "Off", &[]);
+    check("forwardClientCert", "~", &[]);
+    check("forwardClientCert", "true", &[&other("forwardClientCert", "false")]);
+    check("forwardClientCert", "maybe", &["`maybe` does not fit key `forwardClientCert`"]);
     check("failFst", "true", &["unknown key `failFst`"]);
-    check("forwardClientCert", "no", &[]);
     check("clearContext", "no", &[]);
     check("clearContext", "yes", &[&other("clearContext", "false")]);
     check("announce", "[]", &[]);
     check("announce", "[/#/io.l5d.serversets/x]", &[&other("announce", "[]")]);
     check("streamingEnabled", "true", &[]);
     check("streamingEnabled", "false", &[&other("streamingEnabled", "true")]);
-    check("loadBalancer", "{kind: p2c, enableProbation: false}", &[]);
 }
