@@ -1,6 +1,6 @@
 //! Names of header fields.
 //!
-//! The proxy looks at some thirty fields of every message. An engine classifies each line once, when it parses the head;
+//! The proxy looks at some forty fields of every message. An engine classifies each line once, when it parses the head;
 //! from then on a field of interest is found by comparing one byte instead of text.
 
 /// Defines [`Known`] with its wire spelling, and [`Known::classify`].
@@ -32,6 +32,7 @@ known! {
     FinagleHttpNack = "finagle-http-nack",
     FinagleHttpNonretryableNack = "finagle-http-nonretryable-nack",
     FinagleHttpRetryableRequest = "finagle-http-retryable-request",
+    Forwarded = "Forwarded",
     Host = "Host",
     KeepAlive = "Keep-Alive",
     L5dAddContext = "l5d-add-context",
@@ -47,15 +48,22 @@ known! {
     L5dRetryable = "l5d-retryable",
     L5dSample = "l5d-sample",
     L5dSuccessClass = "l5d-success-class",
+    Location = "Location",
     MaxForwards = "Max-Forwards",
     ProxyAuthenticate = "Proxy-Authenticate",
     ProxyAuthorization = "Proxy-Authorization",
     ProxyConnection = "Proxy-Connection",
+    Refresh = "Refresh",
     Te = "TE",
     Trailer = "Trailer",
     TransferEncoding = "Transfer-Encoding",
     Upgrade = "Upgrade",
     Via = "Via",
+    XB3Flags = "x-b3-flags",
+    XB3ParentSpanId = "x-b3-parentspanid",
+    XB3Sampled = "x-b3-sampled",
+    XB3SpanId = "x-b3-spanid",
+    XB3TraceId = "x-b3-traceid",
     XForwardedClientCert = "x-forwarded-client-cert",
 }
 
@@ -73,14 +81,19 @@ impl Known {
             (7, b'u') => &[K::Upgrade],
             (7, b't') => &[K::Trailer],
             (7, b'l') => &[K::L5dErr],
-            (8, b'l') => &[K::L5dDtab],
+            (7, b'r') => &[K::Refresh],
+            (8, b'l') => &[K::L5dDtab, K::Location],
+            (9, b'f') => &[K::Forwarded],
             (9, b'l') => &[K::L5dReqid],
             (10, b'l') => &[K::L5dSample],
             (10, b'c') => &[K::Connection],
             (10, b'k') => &[K::KeepAlive],
+            (10, b'x') => &[K::XB3Flags],
+            (11, b'x') => &[K::XB3SpanId],
             (12, b'l') => &[K::L5dCtxDtab],
             (12, b'm') => &[K::MaxForwards],
             (12, b'c') => &[K::ContentType],
+            (12, b'x') => &[K::XB3TraceId, K::XB3Sampled],
             (13, b'l') => &[K::L5dCtxTrace, K::L5dRetryable],
             (14, b'c') => &[K::ContentLength],
             (14, b'l') => &[K::L5dDstClient],
@@ -89,6 +102,7 @@ impl Known {
             (16, b'p') => &[K::ProxyConnection],
             (17, b'l') => &[K::L5dSuccessClass],
             (17, b't') => &[K::TransferEncoding],
+            (17, b'x') => &[K::XB3ParentSpanId],
             (17, b'f') => &[K::FinagleHttpNack],
             (18, b'p') => &[K::ProxyAuthenticate],
             (19, b'p') => &[K::ProxyAuthorization],

@@ -113,6 +113,23 @@ fn white_space() {
     assert_eq!(blanks, b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ");
 }
 
+/// A builder reads a path as [`Path::parse`] does, behind what it holds.
+#[test]
+fn paths_are_read_into_builders() {
+    let check = |text: &str| {
+        let mut builder = PathBuilder::new();
+        builder.push(b"svc");
+        let read = builder.push_parsed(text.as_bytes()).map(|()| builder.to_path());
+        let expected = Path::parse(text.as_bytes()).map(|path| Path::from_elems([b"svc"]).concat(&path));
+        assert_eq!(read, expected, "{text}");
+    };
+    for text in
+        ["/", "/a", "/a/b:80", " /a # b", "/\\x2f", "", "a", "/a/", "//", "/a+b", "/a b", "/a%2Fb/c%20d"]
+    {
+        check(text);
+    }
+}
+
 #[track_caller]
 fn check_dtab(text: &str, expected: &[(&str, &str)]) {
     let dtab = Dtab::parse(text.as_bytes()).unwrap_or_else(|fault| panic!("{text}: {fault}"));
