@@ -3,10 +3,13 @@
 mod bodies;
 mod connections;
 mod counting;
+mod diagnosis;
 mod drain;
+mod entrance;
 mod framing;
 mod headers;
 mod hostile;
+mod identifiers;
 mod interim;
 mod limits;
 mod memory;

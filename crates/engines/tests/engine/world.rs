@@ -23,8 +23,9 @@ pub(crate) struct World {
 }
 
 /// What a test changes of the router's settings.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Settings {
+    pub(crate) server: ServerSettings,
     pub(crate) service: ServicePartial,
     pub(crate) attempt_timeout: Option<Nanos>,
 }
@@ -45,7 +46,7 @@ impl World {
         let settings = RouterSettings {
             label: "out".into(),
             dtab: dtab.parse().expect("a good dtab"),
-            servers: vec![ServerSettings { label: "s".into() }],
+            servers: vec![ServerSettings { label: "s".into(), ..settings.server }],
             services: vec![Scope::global(settings.service)],
             clients: vec![Scope::global(client)],
             ..RouterSettings::default()
