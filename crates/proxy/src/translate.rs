@@ -60,7 +60,9 @@ fn identifier(from: &doc::Identifier) -> Identifier {
             Identifier::MethodAndHost(MethodAndHost { uri: of.http_uri_in_dst })
         }
         doc::Identifier::Path(of) => {
-            Identifier::Path(PathSegments { segments: of.segments as usize, consume: of.consume })
+            // Linkerd starts with less than none, and then finds too few in every request.
+            let segments = usize::try_from(of.segments).unwrap_or(usize::MAX);
+            Identifier::Path(PathSegments { segments, consume: of.consume })
         }
         doc::Identifier::Static(fixed) => Identifier::Static(StaticName::new(fixed.path.clone())),
     }

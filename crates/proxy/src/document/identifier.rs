@@ -42,8 +42,8 @@ config! {
 config! {
     /// The name is the first segments of the path of the request's target.
     pub struct PathSegments {
-        /// How many segments.
-        segments "segments": u32 = "1", example "2";
+        /// How many segments. With less than 0 no request has enough.
+        segments "segments": i32 = "1", example "2";
         /// Whether the target is sent on without them.
         consume "consume": bool = "false", example "true";
     }

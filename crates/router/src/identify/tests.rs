@@ -122,9 +122,17 @@ fn row_54_path_segments() {
     check(1, false, "/a+b/e", Ok(("/\\x61\\x2b\\x62", "/a+b/e")));
     check(1, false, "/a//b", Ok(("/a", "/a//b")));
     check(0, true, "/a", Ok(("", "/a")));
-    for (n, target) in
-        [(1, "/"), (1, "//"), (1, "*"), (1, "host:443"), (1, ""), (2, "/a"), (2, "/a/"), (1, "/?/a")]
-    {
+    for (n, target) in [
+        (1, "/"),
+        (1, "//"),
+        (1, "*"),
+        (1, "host:443"),
+        (1, ""),
+        (2, "/a"),
+        (usize::MAX, "/a/b"),
+        (2, "/a/"),
+        (1, "/?/a"),
+    ] {
         check(n, false, target, Err(unidentified("not enough segments in path")));
     }
     for (n, target) in [(1, "//a//b"), (2, "/a//b"), (1, "http://web/a")] {

@@ -411,15 +411,7 @@ fn socket_options_without_effect_are_taken_and_others_refused() {
 fn defaults_may_be_written() {
     let check = |key: &str, value: &str, expected: &[&str]| {
         let client = router(&format!("  client: {{{key}: {value}}}\n"));
-        let server = format!("routers:\n- protocol: http\n  x: 1\n  servers: [{{{key}: {value}}}]\n")
-            .replace("  x: 1\n", "");
-        let text = if matches!(key, "clearContext" | "announce") {
-            server
-        } else if key == "streamingEnabled" {
-            router(&format!("  {key}: {value}\n"))
-        } else {
-            client
-        };
+        let text = if key == "streamingEnabled" { router(&format!("  {key}: {value}\n")) } else { client };
         let found: Vec<String> = match anywhere(&text) {
             Ok(_) => Vec::new(),
             Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
@@ -438,10 +430,6 @@ fn defaults_may_be_written() {
     check("failFast", "maybe", &["`maybe` does not fit key `failFast`"]);
     check("failFst", "true", &["unknown key `failFst`"]);
     check("forwardClientCert", "no", &[]);
-    check("clearContext", "no", &[]);
-    check("clearContext", "yes", &[&other("clearContext", "false")]);
-    check("announce", "[]", &[]);
-    check("announce", "[/#/io.l5d.serversets/x]", &[&other("announce", "[]")]);
     check("streamingEnabled", "true", &[]);
     check("streamingEnabled", "false", &[&other("streamingEnabled", "true")]);
     check("loadBalancer", "{kind: p2c, enableProbation: false}", &[]);
