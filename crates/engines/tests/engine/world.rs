@@ -23,9 +23,8 @@ pub(crate) struct World {
 }
 
 /// What a test changes of the router's settings.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Settings {
-    pub(crate) server: ServerSettings,
     pub(crate) service: ServicePartial,
     pub(crate) attempt_timeout: Option<Nanos>,
 }
@@ -46,7 +45,7 @@ impl World {
         let settings = RouterSettings {
             label: "out".into(),
             dtab: dtab.parse().expect("a good dtab"),
-            servers: vec![ServerSettings { label: "s".into(), ..settings.server }],
+            servers: vec![ServerSettings { label: "s".into(), ..ServerSettings::default() }],
             services: vec![Scope::global(settings.service)],
             clients: vec![Scope::global(client)],
             ..RouterSettings::default()

@@ -1,6 +1,6 @@
 //! The lexical rules of routing.md §1.1.
 
-use names::{Dentry, Dtab, MAX_WEIGHT, NameTree, Path, Prefix, PrefixElem, Weighted};
+use names::{Dentry, Dtab, MAX_WEIGHT, NameTree, Path, PathBuilder, Prefix, PrefixElem, Weighted};
 
 use NameTree::{Alt, Empty, Fail, Leaf, Neg, Union};
 
