@@ -39,12 +39,14 @@ const CLIENT: BlockSpec = BlockSpec {
         "response_payload_bytes",
     ],
     status: true,
+    total: None,
 };
 
 const SERVICE: BlockSpec = BlockSpec {
     counters: &["requests", "success", "failures", "retries/total", "retries/budget_exhausted"],
     histograms: &["request_latency_ms", "retries/per_request"],
     status: false,
+    total: None,
 };
 
 const SCOPES: usize = 200;

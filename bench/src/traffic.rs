@@ -149,10 +149,26 @@ impl Caller {
 /// retries of reads, a deadline. Ports are chosen by the system.
 #[must_use]
 pub fn mesh_document(disco: &std::path::Path) -> String {
+    document(disco, MESH_ROUTER, "")
+}
+
+/// As [`mesh_document`], with everything on that a request passes on its way in: several identifiers, fields that are
+/// added and taken away, other trace fields. Names are made of method, host and path.
+#[must_use]
+pub fn entrance_document(disco: &std::path::Path) -> String {
+    let router = "  identifier:\n  - {kind: io.l5d.header}\n  - {kind: io.l5d.header, header: X-Absent}\n  \
+                  - {kind: io.l5d.header.token, header: X-Absent}\n  - {kind: io.l5d.methodAndHost, httpUriInDst: true}\n  \
+                  tracePropagator: {kind: io.l5d.zipkin}\n  dstPrefix: /in";
+    let server = "    clearContext: true\n    timestampHeader: x-request-start\n    maxCallDepth: 3\n    \
+                  addForwardedHeader: {by: {kind: 'ip:port'}, for: {kind: requestRandom}}\n";
+    document(disco, router, server)
+}
+
+fn document(disco: &std::path::Path, router: &str, server: &str) -> String {
     format!(
         "admin: {{ip: 127.0.0.1, port: 0}}\nusage: {{enabled: false}}\ntelemetry:\n- kind: io.l5d.prometheus\n\
-         namers:\n- kind: io.l5d.fs\n  rootDir: {}\nrouters:\n- protocol: http\n  dtab: /svc => /#/io.l5d.fs;\n\
-         {MESH_ROUTER}\n  servers:\n  - ip: 127.0.0.1\n    port: 0\n",
+         namers:\n- kind: io.l5d.fs\n  rootDir: {}\nrouters:\n- protocol: http\n  dtab: |\n    /svc => /#/io.l5d.fs;\n\
+         \x20   /in/1.1/* => /#/io.l5d.fs;\n{router}\n  servers:\n  - ip: 127.0.0.1\n    port: 0\n{server}",
         disco.display()
     )
 }

@@ -17,22 +17,31 @@ const WARM_UP: usize = 3_000;
 const ROUNDS: usize = 40;
 const ROUND: usize = 50;
 
+/// One test, because there is one allocator to count.
 #[test]
 fn a_steady_request_hardly_allocates() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     replica_files(folder.path());
-    let text = traffic::mesh_document(folder.path());
-    let document = document::load("mesh1.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+
+    // What a request may cost: calls of the allocator, for new blocks and grown ones.
+    within(&runtime, &traffic::mesh_document(folder.path()), |caller| {
+        check("GET", caller, traffic::get, 0.0);
+        check("GET, chunked answer", caller, traffic::get_chunks, 0.0);
+        check("PUT, 100 bytes held", caller, traffic::put, 0.0);
+        check("POST, 4 KB chunked", caller, traffic::post, 0.0);
+    });
+    within(&runtime, &traffic::entrance_document(folder.path()), |caller| {
+        check("GET through all of the entrance", caller, traffic::get, 0.0);
+    });
+}
+
+fn within(runtime: &tokio::runtime::Runtime, text: &str, ask: impl FnOnce(&mut Caller)) {
+    let document = document::load("bench.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
     let options = Options { workers: Some(1) };
     let proxy = runtime.block_on(Proxy::start(&document, &options)).unwrap();
     let mut caller = Caller::connect(proxy.servers()[0].address).unwrap();
-
-    // What a request may cost: calls of the allocator, for new blocks and grown ones.
-    check("GET", &mut caller, traffic::get, 0.0);
-    check("GET, chunked answer", &mut caller, traffic::get_chunks, 0.0);
-    check("PUT, 100 bytes held", &mut caller, traffic::put, 0.0);
-    check("POST, 4 KB chunked", &mut caller, traffic::post, 0.0);
+    ask(&mut caller);
     drop(caller);
     runtime.block_on(proxy.stop());
 }

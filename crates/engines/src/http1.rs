@@ -13,6 +13,7 @@ mod property;
 mod read;
 mod reply;
 mod scan;
+mod substitute;
 mod work;
 
 pub(crate) use connection::Connection;

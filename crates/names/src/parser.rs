@@ -19,6 +19,15 @@ pub(crate) fn path(text: &[u8]) -> Result<Path> {
     whole(text, Parser::path)
 }
 
+/// Adds the elements of a path that is the whole text to `out`, whose buffer is used; allocates nothing else. After a fault
+/// `out` holds some of them.
+pub(crate) fn path_into(text: &[u8], out: &mut PathBuilder) -> Result<()> {
+    let mut parser = Parser { scratch: std::mem::take(out), ..Parser::of(text) };
+    let parsed = parser.whole(Parser::elems);
+    *out = parser.scratch;
+    parsed
+}
+
 /// A name tree that is the whole text.
 pub(crate) fn tree(text: &[u8]) -> Result<NameTree<Path>> {
     whole(text, Parser::tree)
@@ -40,11 +49,7 @@ pub(crate) fn dtab(text: &[u8]) -> Result<Vec<Dentry>> {
 }
 
 fn whole<'t, T>(text: &'t [u8], parse: impl FnOnce(&mut Parser<'t>) -> Result<T>) -> Result<T> {
-    let mut parser = Parser { text, at: 0, token_end: 0, nesting: 0, scratch: PathBuilder::new() };
-    parser.skip_blank();
-    let value = parse(&mut parser)?;
-    parser.skip_blank();
-    if parser.at < text.len() { Err(parser.expected("end of input")) } else { Ok(value) }
+    Parser::of(text).whole(parse)
 }
 
 struct Parser<'a> {
@@ -55,6 +60,19 @@ struct Parser<'a> {
     /// Parentheses open at this place.
     nesting: usize,
     scratch: PathBuilder,
+}
+
+impl<'a> Parser<'a> {
+    fn of(text: &'a [u8]) -> Parser<'a> {
+        Parser { text, at: 0, token_end: 0, nesting: 0, scratch: PathBuilder::new() }
+    }
+
+    fn whole<T>(&mut self, parse: impl FnOnce(&mut Parser<'a>) -> Result<T>) -> Result<T> {
+        self.skip_blank();
+        let value = parse(self)?;
+        self.skip_blank();
+        if self.at < self.text.len() { Err(self.expected("end of input")) } else { Ok(value) }
+    }
 }
 
 impl Parser<'_> {
@@ -142,15 +160,21 @@ impl Parser<'_> {
     }
 
     fn path(&mut self) -> Result<Path> {
-        self.eat(b'/')?;
         self.scratch.clear();
+        self.elems()?;
+        Ok(self.scratch.to_path())
+    }
+
+    /// The elements of a path, behind what the scratch path holds.
+    fn elems(&mut self) -> Result<()> {
+        self.eat(b'/')?;
         if self.at_label() {
             self.label()?;
             while self.eat_if(b'/') {
                 self.label()?;
             }
         }
-        Ok(self.scratch.to_path())
+        Ok(())
     }
 
     fn at_label(&self) -> bool {

@@ -17,10 +17,11 @@ use arc_swap::ArcSwap;
 use hashbrown::{HashMap, HashSet};
 use names::{Dtab, Path};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::addr::Addr;
 use crate::binding::Binding;
+use crate::delegation::Delegation;
 use crate::interpreter::Interpreter;
 use crate::live::{Hook, SourceId};
 use engine::Engine;
@@ -85,12 +86,21 @@ struct Mail<R> {
     dropped: Vec<(u64, Path, Dtab)>,
     changed: HashSet<SourceId>,
     dtab: Option<Dtab>,
+    asked: Vec<Question>,
     closed: bool,
+}
+
+/// Somebody wants to know how a name is bound.
+struct Question {
+    path: Path,
+    local: Dtab,
+    answer: oneshot::Sender<Delegation>,
 }
 
 impl<R> Default for Mail<R> {
     fn default() -> Self {
-        Mail { opened: Vec::new(), dropped: Vec::new(), changed: HashSet::new(), dtab: None, closed: false }
+        let (opened, dropped, changed) = (Vec::new(), Vec::new(), HashSet::new());
+        Mail { opened, dropped, changed, dtab: None, asked: Vec::new(), closed: false }
     }
 }
 
@@ -204,6 +214,19 @@ impl<F: ReplicasFactory> Binder<F> {
     pub fn set_dtab(&self, dtab: Dtab) {
         self.handle.shared.dtab.store(Arc::new(dtab.clone()));
         self.handle.shared.inbox.put(|mail| mail.dtab = Some(dtab));
+    }
+
+    /// How `path` is bound as things are now, under the base dtab followed by `local`: worked out by the task, when it has
+    /// nothing better to do. `None` where the interpreter cannot show it, or the task has ended.
+    pub fn delegated(
+        &self,
+        path: &Path,
+        local: &Dtab,
+    ) -> impl Future<Output = Option<Delegation>> + Send + use<F> {
+        let (answer, answered) = oneshot::channel();
+        let question = Question { path: path.clone(), local: local.clone(), answer };
+        self.handle.shared.inbox.put(|mail| mail.asked.push(question));
+        async move { answered.await.ok() }
     }
 
     /// The base dtab as last set.

@@ -155,6 +155,25 @@ impl Delegation {
         one.into_iter().chain(alt).chain(union.iter().map(|(_, tree)| tree))
     }
 
+    /// The steps to the first leaf of that id and residual, from here to the leaf; empty when there is no such leaf.
+    #[must_use]
+    pub fn way_to(&self, id: &Path, residual: &Path) -> Vec<&Delegation> {
+        let mut way = Vec::new();
+        self.find(id, residual, &mut way);
+        way
+    }
+
+    fn find<'a>(&'a self, id: &Path, residual: &Path, way: &mut Vec<&'a Delegation>) -> bool {
+        way.push(self);
+        let here =
+            matches!(&self.kind, Kind::Leaf { bound, .. } if bound.id == *id && bound.residual == *residual);
+        let found = here || self.children().any(|node| node.find(id, residual, way));
+        if !found {
+            way.pop();
+        }
+        found
+    }
+
     /// Whether something may still come: a namer that has not answered, or addresses that are not known.
     #[must_use]
     pub fn is_pending(&self) -> bool {

@@ -43,7 +43,8 @@ impl Global {
             },
             b"io.buoyant.rinet" if path.len() >= 4 => leaf(path, 4),
             b"io.buoyant.rinet" => NameTree::Neg,
-            b"io.buoyant.http.status" | b"io.buoyant.namer.zk.leader" => return not_built(name),
+            STATUS => return status(path),
+            b"io.buoyant.namer.zk.leader" => return not_built(name),
             _ => match utility::rewrite(name, elems) {
                 utility::Rewrite::To(path) => NameTree::Leaf(Named::Path(path)),
                 utility::Rewrite::NoMatch => NameTree::Neg,
@@ -59,6 +60,8 @@ impl Global {
             return Addr::Neg;
         };
         match (name, elems.next()) {
+            // Nobody is behind it: the router itself answers.
+            (STATUS, _) if fixed_status(id).is_some() => Addr::bound(Vec::new()),
             (b"inet", b) => inet_addresses(a, b, &*self.resolver, reader),
             (b"fixedinet", b) => inet_addresses(a, b, &self.fixed, reader),
             (b"io.buoyant.rinet", Some(host)) => match integer(a) {
@@ -90,6 +93,34 @@ fn integer(elem: &[u8]) -> Option<i32> {
 
 fn leaf(path: &Path, len: usize) -> NameTree<Named> {
     NameTree::Leaf(Named::Bound(BoundName { id: path.take(len), residual: path.skip(len) }))
+}
+
+/// The namer whose names are statuses.
+const STATUS: &[u8] = b"io.buoyant.http.status";
+
+/// Statuses that can be the answer to a request; a caller would go on waiting after one below.
+const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
+
+/// The status that `id` stands for, if it is one of `/$/io.buoyant.http.status/<code>`, be it behind transformers
+/// (routing.md §2.2): requests bound to it are to be answered with that.
+#[must_use]
+pub fn fixed_status(id: &Path) -> Option<u16> {
+    let last = id.skip(id.len().checked_sub(3)?);
+    let mut elems = last.elems();
+    let (Some(b"$"), Some(STATUS), Some(code)) = (elems.next(), elems.next(), elems.next()) else {
+        return None;
+    };
+    integer(code).and_then(|code| u16::try_from(code).ok()).filter(|code| STATUSES.contains(code))
+}
+
+fn status(path: &Path) -> State<NameTree<Named>> {
+    match path.get(2).and_then(integer) {
+        Some(100..200) => {
+            State::failed(format!("{}: no request is answered by a status below 200", path.take(3)))
+        }
+        Some(_) if fixed_status(&path.take(3)).is_some() => State::Ok(leaf(path, 3)),
+        _ => State::Ok(NameTree::Neg),
+    }
 }
 
 fn unknown(name: &[u8], path: &Path) -> State<NameTree<Named>> {

@@ -21,6 +21,7 @@ pub use addr::{Addr, AddrMeta, AddrSet, Address, Meta};
 pub use binder::{Binder, BinderSettings, BinderStats, Replicas, ReplicasFactory};
 pub use binding::{Binding, Bound, BoundTree, Leaf};
 pub use delegation::{Delegation, Entry, Kind, Stopped, Table, json_of_addr, json_text};
+pub use global::fixed_status;
 pub use interpreter::Interpreter;
 pub use live::{Hook, LINGER, Live, Publisher, Source, SourceId, State, Subscription};
 pub use namer::{BoundName, Named, Namer, Namers, NoHosts, Reader, Resolver, Untracked, configured_prefix};

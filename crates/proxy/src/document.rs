@@ -7,6 +7,8 @@ mod budget;
 mod checks;
 mod client;
 mod describe;
+mod forwarded;
+mod identifier;
 mod naming;
 mod router;
 mod service;
@@ -19,12 +21,14 @@ pub use client::{
     SuccessRate, SuccessRateWindowed,
 };
 pub use describe::{keys_without_effect, reference, schema};
+pub use forwarded::{Forwarded, Labeler, StaticLabel};
+pub use identifier::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
 pub use naming::{
-    ConstTransformer, DefaultInterpreter, DnsSrvNamer, FsInterpreter, FsNamer, HeaderToken, Identifier,
-    Interpreter, LocalNodeTransformer, LocalhostTransformer, Namer, PortTransformer, ReplaceTransformer,
-    RewriteNamer, SpecificHostTransformer, Transformer,
+    ConstTransformer, DefaultInterpreter, DnsSrvNamer, FsInterpreter, FsNamer, Interpreter,
+    LocalNodeTransformer, LocalhostTransformer, Namer, PortTransformer, ReplaceTransformer, RewriteNamer,
+    SpecificHostTransformer, Transformer,
 };
-pub use router::{BindingCache, HttpRouter, HttpServer, Router};
+pub use router::{BindingCache, HttpRouter, HttpServer, Router, TracePropagator};
 pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
 pub use socket::SocketOptions;
 pub use telemeter::{Admin, Prometheus, Telemeter, Usage};

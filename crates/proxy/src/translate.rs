@@ -5,8 +5,9 @@ use balance::{AccrualPolicy, Aperture, Backoff, Balancer, BudgetConfig, Nanos};
 use config::Scopes;
 use engines::{HttpSettings, Limits};
 use router::{
-    CacheSettings, Classifier, ClientPartial, HeaderToken, Retries, RouterSettings, Scope, ServerSettings,
-    ServicePartial,
+    CacheSettings, Classifier, ClientPartial, Forwarded, HeaderPath, HeaderToken, Identifier, Labeler,
+    MethodAndHost, PathSegments, Propagator, Retries, RouterSettings, Scope, ServerSettings, ServicePartial,
+    StaticName,
 };
 
 const KB: usize = 1024;
@@ -17,7 +18,12 @@ pub(crate) fn router(from: &doc::HttpRouter, epoch: u64) -> RouterSettings {
         label: from.label().to_owned(),
         dst_prefix: from.dst_prefix.clone(),
         dtab: from.dtab.clone(),
-        identifier: identifier(&from.identifier),
+        identifiers: from.identifier.iter().map(identifier).collect(),
+        propagator: match from.trace_propagator {
+            doc::TracePropagator::Linkerd(_) => Propagator::Linkerd,
+            doc::TracePropagator::Zipkin(_) => Propagator::Zipkin,
+        },
+        stream_after: u64::from(from.stream_after_content_length_kb) * KB as u64,
         binding_timeout: from.binding_timeout().into(),
         cache: CacheSettings {
             paths: from.binding_cache.paths as usize,
@@ -26,7 +32,7 @@ pub(crate) fn router(from: &doc::HttpRouter, epoch: u64) -> RouterSettings {
         },
         services: scopes(&from.service, service),
         clients: scopes(&from.client, client),
-        servers: from.servers.iter().map(server).collect(),
+        servers: from.servers.iter().map(|of| server(of, from.label())).collect(),
         max_err_response: from.max_err_response_kb as usize * KB,
         max_headers: from.max_headers_kb as usize * KB,
         epoch,
@@ -46,17 +52,48 @@ pub(crate) fn engine(from: &doc::HttpRouter) -> HttpSettings {
     }
 }
 
-/// The document knows one kind so far; a list of several is refused there.
-fn identifier(from: &[doc::Identifier]) -> HeaderToken {
-    match from.first() {
-        Some(doc::Identifier::HeaderToken(token)) => HeaderToken::new(token.header.as_bytes()),
-        None => HeaderToken::default(),
+fn identifier(from: &doc::Identifier) -> Identifier {
+    match from {
+        doc::Identifier::HeaderToken(on) => Identifier::HeaderToken(HeaderToken::new(on.header.as_bytes())),
+        doc::Identifier::Header(on) => Identifier::Header(HeaderPath::new(on.header.as_bytes())),
+        doc::Identifier::MethodAndHost(of) => {
+            Identifier::MethodAndHost(MethodAndHost { uri: of.http_uri_in_dst })
+        }
+        doc::Identifier::Path(of) => {
+            // Linkerd starts with less than none, and then finds too few in every request.
+            let segments = usize::try_from(of.segments).unwrap_or(usize::MAX);
+            Identifier::Path(PathSegments { segments, consume: of.consume })
+        }
+        doc::Identifier::Static(fixed) => Identifier::Static(StaticName::new(fixed.path.clone())),
     }
 }
 
-/// A server is named by what was configured, not by what it got (observability.md §2.4).
-fn server(from: &doc::HttpServer) -> ServerSettings {
-    ServerSettings { label: format!("{}/{}", from.ip, from.port.value) }
+/// A server is named by what was configured, not by what it got (observability.md §2.4). `router` is the router's label.
+fn server(from: &doc::HttpServer, router: &str) -> ServerSettings {
+    let label = |from: &doc::Labeler| labeler(from, router);
+    ServerSettings {
+        label: format!("{}/{}", from.ip, from.port.value),
+        clear_context: from.clear_context,
+        forwarded: from
+            .add_forwarded_header
+            .as_ref()
+            .map(|f| Forwarded { by: label(&f.by), r#for: label(&f.r#for) }),
+        timestamp_header: from.timestamp_header.as_ref().map(|name| name.as_bytes().into()),
+        max_call_depth: from.max_call_depth as usize,
+    }
+}
+
+fn labeler(from: &doc::Labeler, router: &str) -> Labeler {
+    match from {
+        doc::Labeler::Ip(_) => Labeler::Ip,
+        doc::Labeler::IpPort(_) => Labeler::IpPort,
+        doc::Labeler::RequestRandom(_) => Labeler::RequestRandom,
+        doc::Labeler::ConnectionRandom(_) => Labeler::ConnectionRandom,
+        doc::Labeler::Router(_) => Labeler::fixed(&format!("_{router}")),
+        doc::Labeler::Static(s) => {
+            Labeler::fixed(&format!("_{}", s.label.strip_prefix('_').unwrap_or(&s.label)))
+        }
+    }
 }
 
 fn scopes<S, T>(from: &Scopes<S>, settings: impl Fn(&S) -> T) -> Vec<Scope<T>> {

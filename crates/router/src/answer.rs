@@ -42,11 +42,15 @@ pub enum Fault {
     Cut,
     /// No connect was tried, because the one before had failed (`failFast`).
     MarkedDown,
+    /// It has come through too many proxies.
+    TooManyHops,
+    /// The only identifier failed.
+    IdentifierFailed,
 }
 
 impl Fault {
     /// All faults, in the order of their declaration.
-    pub(crate) const NAMES: [&'static str; 15] = [
+    pub(crate) const NAMES: [&'static str; 17] = [
         "failures/classified",
         "failures/unidentified",
         "failures/bad_dtab",
@@ -62,12 +66,14 @@ impl Fault {
         "failures/overload",
         "failures/cut",
         "failures/marked_down",
+        "failures/too_many_hops",
+        "failures/identifier_failed",
     ];
 
     /// The status of the answer.
     pub(crate) const fn status(self) -> u16 {
         match self {
-            Fault::Unidentified | Fault::BadDtab => 400,
+            Fault::Unidentified | Fault::BadDtab | Fault::TooManyHops => 400,
             Fault::AttemptTimeout | Fault::TotalTimeout | Fault::Overload => 503,
             _ => 502,
         }
@@ -83,6 +89,15 @@ pub(crate) struct Limits {
     pub(crate) header: usize,
 }
 
+/// An answer a stranger may see: without what only proxies should know (`clearContext`, dataplane.md §7.4).
+pub(crate) fn cleared(mut answer: Generated) -> Generated {
+    if answer.headers.iter().any(|(name, _)| *name == "l5d-err") {
+        answer.body.clear();
+    }
+    answer.headers.retain(|(name, _)| !name.starts_with("l5d-"));
+    answer
+}
+
 /// The answer to a request that failed with this message. `retryable` tells the next router whether to try again, if there
 /// is something to tell.
 pub(crate) fn answer(fault: Fault, message: &str, retryable: Option<bool>, limits: Limits) -> Generated {
@@ -95,10 +110,15 @@ pub(crate) fn answer(fault: Fault, message: &str, retryable: Option<bool>, limit
     Generated { status: fault.status(), headers, body: message.as_bytes()[..end].to_vec() }
 }
 
-/// A request no identifier knows.
-pub(crate) fn unidentified(method: &[u8], target: &[u8], peer: SocketAddr, header: &[u8]) -> String {
-    let (method, target, header) = (text::readable(method), text::readable(target), text::readable(header));
-    format!(r#"Unknown destination: Request("{method} {target}", from /{peer}) / {header} header is absent"#)
+/// A request no identifier knows; `reason` says why.
+pub(crate) fn unidentified(method: &[u8], target: &[u8], peer: SocketAddr, reason: &str) -> String {
+    let (method, target) = (text::readable(method), text::readable(target));
+    format!(r#"Unknown destination: Request("{method} {target}", from /{peer}) / {reason}"#)
+}
+
+/// A request that has come through more proxies than it may.
+pub(crate) fn too_many_hops(limit: usize) -> String {
+    format!("Maximum number of calls ({limit}) has been exceeded. Please check for proxy loops.")
 }
 
 /// A name that leads nowhere.
@@ -229,7 +249,7 @@ mod tests {
              /$/inet/127.1/1234\naddresses: [127.0.0.1:1234, 127.0.0.1:9]\nselected address: 127.0.0.1:1234\n",
         );
         check(
-            unidentified(b"GET", b"/a/b", at(53450), b"my-header"),
+            unidentified(b"GET", b"/a/b", at(53450), "my-header header is absent"),
             "Unknown destination: Request(\"GET /a/b\", from /127.0.0.1:53450) / my-header header is absent",
         );
         check(
@@ -278,7 +298,7 @@ mod tests {
 
     #[test]
     fn hostile_bytes_in_messages() {
-        let text = unidentified(b"G\xffT", b"/\x00\xe9", at(1), b"h");
+        let text = unidentified(b"G\xffT", b"/\x00\xe9", at(1), "h\u{e9}\n");
         let reply = answer(Fault::Unidentified, &text, None, LIMITS);
         assert!(reply.headers[0].1.iter().all(u8::is_ascii_graphic), "{reply:?}");
     }

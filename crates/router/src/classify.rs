@@ -14,11 +14,23 @@ pub enum Class {
     Retryable,
 }
 
+impl Class {
+    /// The value of `l5d-success-class`.
+    pub(crate) const fn header(self) -> &'static [u8] {
+        match self {
+            Class::Success => b"1.0",
+            Class::Failure | Class::Retryable => b"0.0",
+        }
+    }
+}
+
 /// A request's method, as far as classifiers tell methods apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// GET, HEAD, OPTIONS, TRACE.
+    /// GET, HEAD, OPTIONS.
     Read,
+    /// TRACE: a read that may be meant for a proxy on the way.
+    Trace,
     /// PUT, DELETE.
     Idempotent,
     /// POST, PATCH.
@@ -32,7 +44,8 @@ impl Method {
     #[must_use]
     pub fn of(method: &[u8]) -> Method {
         match method {
-            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" => Method::Read,
+            b"GET" | b"HEAD" | b"OPTIONS" => Method::Read,
+            b"TRACE" => Method::Trace,
             b"PUT" | b"DELETE" => Method::Idempotent,
             b"POST" | b"PATCH" => Method::Write,
             _ => Method::Other,
@@ -42,7 +55,7 @@ impl Method {
     /// Whether sending it twice has the effect of sending it once (RFC 9110 §9.2.2).
     #[must_use]
     pub fn is_idempotent(self) -> bool {
-        matches!(self, Method::Read | Method::Idempotent)
+        matches!(self, Method::Read | Method::Trace | Method::Idempotent)
     }
 }
 
@@ -67,7 +80,7 @@ impl Classifier {
     fn retries(self, method: Method) -> bool {
         match self {
             Classifier::NonRetryable5xx | Classifier::AllSuccessful => false,
-            Classifier::RetryableRead5xx => method == Method::Read,
+            Classifier::RetryableRead5xx => matches!(method, Method::Read | Method::Trace),
             Classifier::RetryableIdempotent5xx => method.is_idempotent(),
             Classifier::RetryableAll5xx => method != Method::Other,
         }
@@ -80,7 +93,7 @@ impl Classifier {
     /// none does (user-demand.md B6).
     #[must_use]
     pub fn reply(self, method: Method, head: &impl ResponseHead, replayable: bool) -> Class {
-        if head.status() < 500 || self == Classifier::AllSuccessful {
+        if self.is_success(head.status()) {
             return Class::Success;
         }
         let retries = match head.get(Known::L5dRetryable.into()) {
@@ -89,6 +102,12 @@ impl Classifier {
             _ => self.retries(method),
         };
         if replayable && retries { Class::Retryable } else { Class::Failure }
+    }
+
+    /// Whether a reply of this status is a success.
+    #[must_use]
+    pub fn is_success(self, status: u16) -> bool {
+        status < 500 || self == Classifier::AllSuccessful
     }
 
     /// The class of an attempt without a reply: time-out, connection closed, malformed answer.

@@ -3,10 +3,11 @@
 
 mod replicas;
 
+use crate::authority;
 use crate::endpoint::{ClientStats, Endpoint};
 use crate::settings::{ClientSettings, RouterSettings};
 use crate::stats::{CacheStats, FailFastStats, Faults, PerWorker, client as idx};
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use balance::{Balancer, Budget, Nanos, Node as _};
 use foldhash::quality::FixedState;
 use names::Path;
@@ -18,7 +19,7 @@ use std::future::Future;
 use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use telemetry::{Counter, Metrics, Scope};
@@ -45,6 +46,11 @@ pub struct Client {
     /// The id's show form, the value of `l5d-dst-client`.
     pub(crate) shown: Box<str>,
     pub(crate) budget: Budget,
+    /// The status every request is answered with here, of ids that lead to no replicas but to that.
+    pub(crate) status: Option<u16>,
+    /// How its replicas want to be called, and whether they do.
+    authority: ArcSwapOption<Arc<str>>,
+    renamed: AtomicBool,
     members: ArcSwap<Members>,
     /// Held while the set is replaced; who waits for the first one.
     waiting: Mutex<Vec<Waker>>,
@@ -94,6 +100,23 @@ impl Client {
     #[inline]
     pub(crate) fn members(&self) -> Guard<Arc<Members>> {
         self.members.load()
+    }
+
+    /// Whether its replicas want to be called by another `Host`.
+    #[inline]
+    pub(crate) fn is_renamed(&self) -> bool {
+        self.renamed.load(Relaxed)
+    }
+
+    /// The `Host` its replicas want.
+    pub(crate) fn authority(&self) -> Option<Arc<str>> {
+        self.authority.load().as_deref().map(Arc::clone)
+    }
+
+    fn rename(&self, set: &AddrSet) {
+        let authority = set.meta.get("authority").filter(|authority| authority::usable(authority)).cloned();
+        self.renamed.store(authority.is_some(), Relaxed);
+        self.authority.store(authority.map(Arc::new));
     }
 
     /// Whether some replica is fit: without one nothing is sent again.
@@ -230,7 +253,10 @@ impl Replicas for Client {
         let next = match addr {
             Addr::Pending => return,
             Addr::Neg => Members::Known(self.merge(&AddrSet::default())),
-            Addr::Bound(set) => Members::Known(self.merge(set)),
+            Addr::Bound(set) => {
+                self.rename(set);
+                Members::Known(self.merge(set))
+            }
             // What worked before goes on working.
             Addr::Failed(_) if matches!(**self.members(), Members::Known(_)) => return,
             Addr::Failed(why) => Members::Failed(Arc::clone(why)),
@@ -347,6 +373,9 @@ impl ReplicasFactory for ClientFactory {
                 stats,
                 shown,
                 budget: Budget::new(settings.requeue_budget),
+                status: naming::fixed_status(id),
+                authority: ArcSwapOption::empty(),
+                renamed: AtomicBool::new(false),
                 members: ArcSwap::from_pointee(Members::Pending),
                 waiting: Mutex::default(),
                 changes,

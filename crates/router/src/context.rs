@@ -1,9 +1,8 @@
-//! What a request brings along for the proxies on its way: deadline, dtabs, trace, sampling (dataplane.md §7).
+//! What a request brings along for the proxies on its way: deadline and dtabs (dataplane.md §7); [`crate::trace`] has the rest.
 
 use crate::header::Known;
 use crate::seam::Head;
 use crate::text;
-use crate::trace::{self, TraceId};
 use balance::Nanos;
 use names::{Dtab, ParseError};
 
@@ -48,6 +47,11 @@ impl Deadline {
     }
 }
 
+/// Takes away all that a stranger says in the words proxies use among themselves (`clearContext`, dataplane.md §7.4).
+pub(crate) fn clear(head: &mut impl Head) {
+    head.remove_prefix(b"l5d-");
+}
+
 /// Takes the deadlines out of a request, combined. A header without one readable value stays as it came.
 pub(crate) fn take_deadline(head: &mut impl Head) -> Option<Deadline> {
     if !head.has(Known::L5dCtxDeadline) {
@@ -63,23 +67,6 @@ pub(crate) fn take_deadline(head: &mut impl Head) -> Option<Deadline> {
         head.remove(Known::L5dCtxDeadline.into());
     }
     strictest
-}
-
-/// Takes trace id and sampling out of a request and gives the span of this proxy's server.
-pub(crate) fn take_trace(head: &mut impl Head, salt: u64, rng: &mut fastrand::Rng) -> TraceId {
-    let incoming = head.get(Known::L5dCtxTrace.into()).and_then(TraceId::decode);
-    if head.has(Known::L5dCtxTrace) {
-        head.remove(Known::L5dCtxTrace.into());
-    }
-    let span = rng.u64(..);
-    let mut id = incoming.map_or_else(|| TraceId::root(span), |parent| parent.child(span));
-    if head.has(Known::L5dSample) {
-        if let Some(rate) = head.get(Known::L5dSample.into()).and_then(trace::sample_rate) {
-            id.sample(rate, salt);
-        }
-        head.remove(Known::L5dSample.into());
-    }
-    id
 }
 
 /// Takes the values of `l5d-ctx-dtab` and then `l5d-dtab` out of a request into `out`, each behind its length, so that

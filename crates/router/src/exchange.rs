@@ -4,9 +4,11 @@
 //! an engine that loses interest leaves no trace.
 
 use crate::answer::Fault;
+use crate::authority::Renamed;
 use crate::classify::{Class, Method};
 use crate::client::Client;
 use crate::context::Deadline;
+use crate::diagnose::Diagnosis;
 use crate::endpoint::Endpoint;
 use crate::entry::{Entry, Route};
 use crate::server::Server;
@@ -70,6 +72,10 @@ pub struct Exchange {
     pub(crate) verdict: Verdict,
     pub(crate) request_bytes: Option<u64>,
     pub(crate) response_bytes: Option<u64>,
+    /// What a TRACE request asks of this proxy.
+    pub(crate) diagnosis: Option<Box<Diagnosis>>,
+    /// The `Host` of the attempt under way.
+    pub(crate) renamed: Renamed,
 }
 
 /// What the caller is told, and when it was decided.
@@ -141,6 +147,8 @@ impl Exchange {
             verdict: Verdict { status: 0, class: Class::Failure, fault: None, at: Nanos(0) },
             request_bytes: None,
             response_bytes: None,
+            diagnosis: None,
+            renamed: Renamed::default(),
         }
     }
 
@@ -278,6 +286,8 @@ impl Exchange {
         }
         self.tried.clear();
         self.context = None;
+        self.diagnosis = None;
+        self.renamed.clear();
         self.server.pending.add(self.worker, -1);
         self.phase = Phase::Idle;
     }

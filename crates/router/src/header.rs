@@ -1,6 +1,6 @@
 //! Names of header fields.
 //!
-//! The proxy looks at some thirty fields of every message. An engine classifies each line once, when it parses the head;
+//! The proxy looks at some forty fields of every message. An engine classifies each line once, when it parses the head;
 //! from then on a field of interest is found by comparing one byte instead of text.
 
 /// Defines [`Known`] with its wire spelling, and [`Known::classify`].
@@ -32,6 +32,7 @@ known! {
     FinagleHttpNack = "finagle-http-nack",
     FinagleHttpNonretryableNack = "finagle-http-nonretryable-nack",
     FinagleHttpRetryableRequest = "finagle-http-retryable-request",
+    Forwarded = "Forwarded",
     Host = "Host",
     KeepAlive = "Keep-Alive",
     L5dAddContext = "l5d-add-context",
@@ -47,15 +48,22 @@ known! {
     L5dRetryable = "l5d-retryable",
     L5dSample = "l5d-sample",
     L5dSuccessClass = "l5d-success-class",
+    Location = "Location",
     MaxForwards = "Max-Forwards",
     ProxyAuthenticate = "Proxy-Authenticate",
     ProxyAuthorization = "Proxy-Authorization",
     ProxyConnection = "Proxy-Connection",
+    Refresh = "Refresh",
     Te = "TE",
     Trailer = "Trailer",
     TransferEncoding = "Transfer-Encoding",
     Upgrade = "Upgrade",
     Via = "Via",
+    XB3Flags = "x-b3-flags",
+    XB3ParentSpanId = "x-b3-parentspanid",
+    XB3Sampled = "x-b3-sampled",
+    XB3SpanId = "x-b3-spanid",
+    XB3TraceId = "x-b3-traceid",
     XForwardedClientCert = "x-forwarded-client-cert",
 }
 

@@ -65,6 +65,23 @@ pub(crate) fn add_via(head: &mut impl Head) {
     }
 }
 
+/// Whether a request has come through more than `limit` hops (`maxCallDepth`).
+///
+/// Of several `Via` lines the longest counts: Linkerd counts the first, but extends that one, too; here the last one is
+/// extended, and a loop must be seen whichever it is.
+pub(crate) fn too_many_hops(head: &impl Head, limit: usize) -> bool {
+    let mut deepest = 0;
+    if head.has(Known::Via) {
+        head.each(Known::Via.into(), &mut |value| {
+            // A line that is shorter than that cannot have as many entries.
+            if value.len() > limit {
+                deepest = deepest.max(value.split(|&b| b == b',').count());
+            }
+        });
+    }
+    deepest > limit
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +155,26 @@ mod tests {
         check(Version::Http10, &[], &["1.0 linkerd"]);
         check(Version::Http11, &["1.0 bob, 1.1 mary"], &["1.0 bob, 1.1 mary, 1.1 linkerd"]);
         check(Version::Http10, &["1.0 bob", "1.1 mary"], &["1.0 bob", "1.1 mary, 1.0 linkerd"]);
+    }
+
+    /// Row 21 of dataplane.md §13 and the recorded cases depth-*.
+    #[test]
+    fn row_21_hops_are_counted() {
+        let check = |limit: usize, lines: &[&str], want: bool| {
+            let mut head = FakeRequest::get("/");
+            for value in lines {
+                head.line("Via", value);
+            }
+            assert_eq!(too_many_hops(&head, limit), want, "{limit} {lines:?}");
+        };
+        let ten = ["1.1 a"; 10].join(", ");
+        check(10, &[&ten], false);
+        check(9, &[&ten], true);
+        check(2, &["hop1, hop2, hop3"], true);
+        check(2, &["hop1, hop2"], false);
+        check(2, &["hop1", "hop2", "hop3"], false);
+        check(2, &["hop1", "a,b,c"], true);
+        check(0, &[], false);
+        check(0, &["a"], true);
     }
 }

@@ -1,164 +1,117 @@
-//! From a request to its name: absolute-form targets and the identifier `io.l5d.header.token` (dataplane.md §4.2, §4.3).
+//! From a request to its name (dataplane.md §4.2). One file for each kind of identifier; the table of them is [`Identifier`].
 
-use crate::header::{Known, Name};
-use crate::seam::{Head, RequestHead, Version};
-use crate::settings::HeaderToken;
+mod header;
+mod header_token;
+mod method_and_host;
+mod path;
+mod static_name;
+
+pub use header::HeaderPath;
+pub use header_token::HeaderToken;
+pub use method_and_host::MethodAndHost;
+pub use path::PathSegments;
+pub use static_name::StaticName;
+
+use crate::seam::RequestHead;
 use names::{Path, PathBuilder};
 
-/// Where an absolute-form target splits: authority and the rest.
-struct Absolute {
-    authority: (usize, usize),
-    rest: usize,
+/// How a request gets its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identifier {
+    /// `io.l5d.header.token`
+    HeaderToken(HeaderToken),
+    /// `io.l5d.header`
+    Header(HeaderPath),
+    /// `io.l5d.methodAndHost`
+    MethodAndHost(MethodAndHost),
+    /// `io.l5d.path`
+    Path(PathSegments),
+    /// `io.l5d.static`
+    Static(StaticName),
 }
 
-/// Recognises `scheme://authority…`; the authority without user information, never empty.
-fn absolute_form(target: &[u8]) -> Option<Absolute> {
-    if !target.first()?.is_ascii_alphabetic() {
-        return None;
+impl Default for Identifier {
+    fn default() -> Identifier {
+        Identifier::HeaderToken(HeaderToken::default())
     }
-    let scheme = target.iter().position(|b| !(b.is_ascii_alphanumeric() || b"+-.".contains(b)))?;
-    if !target[scheme..].starts_with(b"://") {
-        return None;
-    }
-    let start = scheme + 3;
-    let rest = target[start..].iter().position(|b| b"/?#".contains(b)).map_or(target.len(), |at| start + at);
-    let user = target[start..rest].iter().rposition(|&b| b == b'@').map_or(0, |at| at + 1);
-    (start + user < rest).then_some(Absolute { authority: (start + user, rest), rest })
 }
 
-/// Rewrites an absolute-form target: its authority becomes `Host`, whatever that said, and path, query and fragment the
-/// target, byte for byte. `scratch` is a buffer to use.
-pub(crate) fn rewrite_absolute(head: &mut impl RequestHead, scratch: &mut Vec<u8>) {
-    let target = head.target();
-    // Nearly every target is a path, told by its first byte.
-    if target.first() == Some(&b'/') {
-        return;
-    }
-    let Some(Absolute { authority: (start, end), rest }) = absolute_form(target) else { return };
-    scratch.clear();
-    scratch.extend_from_slice(&target[start..end]);
-    let host = scratch.len();
-    match &target[rest..] {
-        // The request is about the server as a whole (RFC 9112 §3.2.4).
-        [] if head.method() == b"OPTIONS" => scratch.push(b'*'),
-        [] => scratch.push(b'/'),
-        [b'/', ..] => scratch.extend_from_slice(&target[rest..]),
-        query => {
-            scratch.push(b'/');
-            scratch.extend_from_slice(query);
+/// Why one identifier gave no name.
+#[derive(Debug, PartialEq, Eq)]
+enum Unnamed {
+    /// The request is none of its own: the next identifier is asked.
+    Passed,
+    /// The caller's value for a name is none, which ends the search.
+    Faulty(String),
+    /// It could not make a name of the request, which ends the search.
+    Broken(String),
+}
+
+/// Why a request has no name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Nameless {
+    /// No identifier knows it; why not, in words.
+    Unidentified(String),
+    /// The only identifier failed, in these words.
+    Broken(String),
+}
+
+impl Identifier {
+    /// Adds the name of a request to `name`.
+    fn push(
+        &self,
+        head: &mut impl RequestHead,
+        name: &mut PathBuilder,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), Unnamed> {
+        match self {
+            Identifier::HeaderToken(token) => token.push(head, name),
+            Identifier::Header(header) => header.push(head, name),
+            Identifier::MethodAndHost(parts) => parts.push(head, name),
+            Identifier::Path(segments) => segments.push(head, name, scratch),
+            Identifier::Static(fixed) => {
+                name.extend(fixed.path());
+                Ok(())
+            }
         }
     }
-    head.set_target(&scratch[host..]);
-    head.set(Known::Host.into(), &scratch[..host]);
+
+    /// Why it passes a request on.
+    fn reason(&self) -> String {
+        match self {
+            Identifier::HeaderToken(token) => token.reason(),
+            Identifier::Header(header) => header.reason(),
+            Identifier::MethodAndHost(_) => method_and_host::REASON.to_owned(),
+            Identifier::Path(_) => path::REASON.to_owned(),
+            Identifier::Static(_) => String::new(),
+        }
+    }
 }
 
-/// Spells the name of a request into `name`; `Err` when its header is absent or empty.
-pub(crate) fn header_token(
-    token: &HeaderToken,
+/// Spells the name of a request into `name`: that of the first identifier that knows it. Allocates only when none does.
+///
+/// An identifier that fails stops the search. What the caller then hears depends, as in Linkerd, on whether it was the
+/// only one.
+pub(crate) fn identify(
+    identifiers: &[Identifier],
     prefix: &Path,
-    head: &impl Head,
+    head: &mut impl RequestHead,
     name: &mut PathBuilder,
-) -> Result<(), ()> {
-    let value = head.get(token.name()).unwrap_or_default();
-    if value.is_empty() {
-        return Err(());
+    scratch: &mut Vec<u8>,
+) -> Result<(), Nameless> {
+    for identifier in identifiers {
+        name.clear();
+        name.extend(prefix);
+        match identifier.push(head, name, scratch) {
+            Ok(()) => return Ok(()),
+            Err(Unnamed::Passed) => {}
+            Err(Unnamed::Faulty(text)) => return Err(Nameless::Unidentified(text)),
+            Err(Unnamed::Broken(text)) if identifiers.len() == 1 => return Err(Nameless::Broken(text)),
+            Err(Unnamed::Broken(text)) => return Err(Nameless::Unidentified(text)),
+        }
     }
-    name.clear();
-    name.extend(prefix);
-    name.push(value);
-    Ok(())
-}
-
-/// An HTTP/1.1 request always carries a `Host` (RFC 9112 §3.2), an empty one if it came without.
-pub(crate) fn ensure_host(head: &mut impl Head) {
-    if head.version() == Version::Http11 && !head.has(Known::Host) {
-        head.append(Name::Known(Known::Host), b"");
-    }
+    Err(Nameless::Unidentified(identifiers.last().map(Identifier::reason).unwrap_or_default()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::FakeRequest;
-
-    /// Row 47 of dataplane.md §13 and its neighbours.
-    #[test]
-    fn the_authority_decides() {
-        let check = |method: &str, target: &[u8], want: &[u8], host: &[&str]| {
-            let mut head = FakeRequest::new(method, target);
-            head.line("Host", "example.com:9000").line("Proxy-Foo", "1").line("Pragma", "x");
-            rewrite_absolute(&mut head, &mut Vec::new());
-            assert_eq!(head.target, want, "{}", String::from_utf8_lossy(target));
-            assert_eq!(head.all("host"), host, "{}", String::from_utf8_lossy(target));
-            assert_eq!((head.all("proxy-foo").len(), head.all("pragma").len()), (1, 1));
-        };
-        let unchanged = &["example.com:9000"];
-        check("GET", b"http://acme.co:8080/foo?x=R%26D", b"/foo?x=R%26D", &["acme.co:8080"]);
-        check(
-            "GET",
-            b"http://acme.co:8080/foo?text=hello%20world",
-            b"/foo?text=hello%20world",
-            &["acme.co:8080"],
-        );
-        check("GET", b"http://host", b"/", &["host"]);
-        check("OPTIONS", b"http://host", b"*", &["host"]);
-        check("OPTIONS", b"http://host/x", b"/x", &["host"]);
-        check("GET", b"http://host?q=/", b"/?q=/", &["host"]);
-        check("GET", b"https://host#frag", b"/#frag", &["host"]);
-        check("GET", b"http://user:pw@host/x@y", b"/x@y", &["host"]);
-        check("GET", b"ws+x.1-a://[::1]:80//a", b"//a", &["[::1]:80"]);
-        for other in [
-            &b"/http://x/y"[..],
-            b"*",
-            b"host:443",
-            b"nopath",
-            b"http:///x",
-            b"http://",
-            b"http://user@/x",
-            b"://x",
-            b"1http://x/",
-            b"ht tp://x/",
-            b"",
-            b"\xff\xfe",
-        ] {
-            check("GET", other, other, unchanged);
-        }
-    }
-
-    #[test]
-    fn names_of_requests() {
-        let check = |header: &str, line: (&str, &[u8]), want: Option<&str>| {
-            let mut head = FakeRequest::get("/");
-            head.raw_line(line.0, line.1);
-            let mut name = PathBuilder::new();
-            let prefix: Path = "/svc".parse().unwrap();
-            let token = HeaderToken::new(header.as_bytes());
-            let found =
-                header_token(&token, &prefix, &head, &mut name).ok().map(|()| name.to_path().to_string());
-            assert_eq!(found.as_deref(), want);
-        };
-        check("Host", ("host", b"Foo.com:80"), Some("/svc/Foo.com:80"));
-        check("Host", ("Host", b"web/x"), Some("/svc/\\x77\\x65\\x62\\x2f\\x78"));
-        check("Host", ("Host", b"\xff"), Some("/svc/\\xff"));
-        check("Host", ("Host", b""), None);
-        check("Host", ("Hots", b"x"), None);
-        check("my-header", ("My-Header", b"users"), Some("/svc/users"));
-        check("my-header", ("Host", b"users"), None);
-    }
-
-    #[test]
-    fn a_missing_host_is_added_empty() {
-        let check = |version: Version, lines: &[&str], want: &[&str]| {
-            let mut head = FakeRequest::get("/");
-            head.version = version;
-            for value in lines {
-                head.line("Host", value);
-            }
-            ensure_host(&mut head);
-            assert_eq!(head.all("host"), want);
-        };
-        check(Version::Http11, &[], &[""]);
-        check(Version::Http10, &[], &[]);
-        check(Version::Http11, &["a", "a"], &["a", "a"]);
-    }
-}
+mod tests;

@@ -6,16 +6,21 @@
 
 pub mod header;
 pub mod seam;
+pub mod status;
 
+mod absolute;
 mod answer;
+mod authority;
 mod cache;
 mod classify;
 mod client;
 mod context;
+mod diagnose;
 mod draw;
 mod endpoint;
 mod entry;
 mod exchange;
+mod forwarded;
 mod hop;
 mod identify;
 mod router;
@@ -37,12 +42,14 @@ pub use classify::{Class, Classifier, Method};
 pub use client::{Client, ClientFactory};
 pub use endpoint::Endpoint;
 pub use exchange::Exchange;
+pub use forwarded::{Forwarded, Labeler};
+pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
 pub use router::Router;
 pub use server::Server;
 pub use settings::{
-    CacheSettings, ClientPartial, ClientSettings, HeaderToken, Retries, RouterSettings, Scope, ServerId,
-    ServerSettings, ServicePartial, ServiceSettings,
+    CacheSettings, ClientPartial, ClientSettings, Retries, RouterSettings, Scope, ServerId, ServerSettings,
+    ServicePartial, ServiceSettings,
 };
 pub use stats::Clock;
-pub use trace::TraceId;
+pub use trace::{Propagator, TraceId};
 pub use worker::WorkerRouter;

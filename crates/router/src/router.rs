@@ -47,7 +47,7 @@ impl Router {
     /// When the settings have no such server.
     #[must_use]
     pub fn worker(self: &Arc<Self>, server: ServerId, worker: usize, seed: u64) -> WorkerRouter {
-        WorkerRouter::new(Arc::clone(self), Arc::clone(self.server(server)), worker, seed)
+        WorkerRouter::new(Arc::clone(self), server, worker, seed)
     }
 
     /// The statistics of a server, for the engine to tell of connections.

@@ -26,8 +26,12 @@ pub trait Head {
     fn each(&self, name: Name<'_>, f: &mut dyn FnMut(&[u8]));
     /// Whether the field is present. Cheap for known names.
     fn has(&self, name: Known) -> bool;
+    /// Calls `f` with name and value of each line.
+    fn lines(&self, f: &mut dyn FnMut(&[u8], &[u8]));
     /// Removes all lines of a field.
     fn remove(&mut self, name: Name<'_>);
+    /// Removes all lines whose names begin with `prefix`, in any case.
+    fn remove_prefix(&mut self, prefix: &[u8]);
     /// Adds a line behind all others. `name` and `value` must be legal on the wire.
     fn append(&mut self, name: Name<'_>, value: &[u8]);
     /// Appends `, suffix` to the last line of a field, or adds the line.
@@ -51,7 +55,8 @@ pub trait RequestHead: Head {
     fn set_target(&mut self, target: &[u8]);
     /// Remembers the head as it is now: edits made from here on belong to one attempt.
     fn mark(&mut self);
-    /// Undoes the edits since [`RequestHead::mark`], before another attempt. Only appended lines may follow a mark.
+    /// Undoes the edits since [`RequestHead::mark`], before another attempt. Behind a mark lines may be appended, removed
+    /// and replaced; [`Head::extend_last`] and [`RequestHead::set_target`] come before it.
     fn rewind(&mut self);
 }
 
@@ -59,6 +64,9 @@ pub trait RequestHead: Head {
 pub trait ResponseHead: Head {
     /// Status code.
     fn status(&self) -> u16;
+    /// Length of the body as its `Content-Length` said, which the engine has taken off the head; `None` for a body that is
+    /// streamed.
+    fn length(&self) -> Option<u64>;
 }
 
 /// What the engine knows of a request besides its head.
@@ -66,6 +74,10 @@ pub trait ResponseHead: Head {
 pub struct Arrival {
     /// The caller's address.
     pub peer: SocketAddr,
+    /// The address the caller connected to, where [`crate::WorkerRouter::wants_local_address`] says so.
+    pub local: Option<SocketAddr>,
+    /// When the caller's connection was accepted.
+    pub connected: Nanos,
     /// When the head was complete.
     pub now: Nanos,
     /// Whether the whole request (no body, or a buffered one) is at hand, so that it can be sent again after an answer
@@ -139,6 +151,11 @@ pub type BindingWait = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 pub enum OnResponse {
     /// Forward it; the head has all edits.
     Forward,
+    /// Forward its head, which has all edits, with this body instead of its own, which is discarded.
+    Substitute(Vec<u8>),
+    /// Forward it, with white space at the ends of its body removed and these bytes behind it. Only for answers whose
+    /// [`ResponseHead::length`] is known, and small.
+    Extend(Vec<u8>),
     /// Discard it (and its body), then do this.
     Again(Step),
 }

@@ -1,8 +1,10 @@
 //! What a router is told when it is built: plain data, without a trace of the document it came from.
 
 use crate::classify::Classifier;
-use crate::header::{Known, Name};
+use crate::forwarded::Forwarded;
+use crate::identify::Identifier;
 use crate::stats::Clock;
+use crate::trace::Propagator;
 use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
 use names::{Dtab, Path, PathPattern};
 
@@ -15,8 +17,13 @@ pub struct RouterSettings {
     pub dst_prefix: Path,
     /// Base dtab.
     pub dtab: Dtab,
-    /// Where the name comes from.
-    pub identifier: HeaderToken,
+    /// Where the name comes from: asked in this order (`identifier`, the token of `Host`). At least one.
+    pub identifiers: Vec<Identifier>,
+    /// How trace ids travel (`tracePropagator`, `io.l5d.default`).
+    pub propagator: Propagator,
+    /// Answers with a body of known length up to this many bytes are taken for whole by TRACE
+    /// (`streamAfterContentLengthKB`, 5 KB).
+    pub stream_after: u64,
     /// How long a request waits for its name to be bound and the addresses to be known (`bindingTimeoutMs`, 10 s).
     pub binding_timeout: Nanos,
     /// Sizes of the caches.
@@ -45,7 +52,9 @@ impl Default for RouterSettings {
             label: "http".to_owned(),
             dst_prefix: Path::from_elems([b"svc"]),
             dtab: Dtab::empty(),
-            identifier: HeaderToken::default(),
+            identifiers: vec![Identifier::default()],
+            propagator: Propagator::default(),
+            stream_after: 5 * 1024,
             binding_timeout: Nanos::from_secs(10),
             cache: CacheSettings::default(),
             services: Vec::new(),
@@ -114,6 +123,28 @@ pub struct ServerId(pub usize);
 pub struct ServerSettings {
     /// Name in metrics, `<ip>/<port>` as configured.
     pub label: String,
+    /// Whether callers are strangers: what they say in `l5d-*` fields is dropped, and they hear nothing of the kind
+    /// (`clearContext`, false; dataplane.md §7.4).
+    pub clear_context: bool,
+    /// What `Forwarded` tells (`addForwardedHeader`); none by default.
+    pub forwarded: Option<Forwarded>,
+    /// The field that carries the time of arrival in milliseconds since the Unix epoch (`timestampHeader`); none by
+    /// default. Must be a legal name and none of [`crate::header::Known`].
+    pub timestamp_header: Option<Box<[u8]>>,
+    /// Most proxies a request may have come through (`maxCallDepth`, 1000).
+    pub max_call_depth: usize,
+}
+
+impl Default for ServerSettings {
+    fn default() -> ServerSettings {
+        ServerSettings {
+            label: String::new(),
+            clear_context: false,
+            forwarded: None,
+            timestamp_header: None,
+            max_call_depth: 1000,
+        }
+    }
 }
 
 /// Settings for the names a pattern matches.
@@ -226,38 +257,6 @@ pub struct CacheSettings {
 impl Default for CacheSettings {
     fn default() -> CacheSettings {
         CacheSettings { paths: 1000, overrides: 250, oneshots: 100, idle_ttl: Nanos::from_secs(600) }
-    }
-}
-
-/// The identifier `io.l5d.header.token`: the value of a header is the last element of the name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeaderToken {
-    header: Box<[u8]>,
-    known: Option<Known>,
-}
-
-impl HeaderToken {
-    /// The identifier on this header, spelt as it is to appear in messages.
-    #[must_use]
-    pub fn new(header: &[u8]) -> HeaderToken {
-        HeaderToken { header: header.into(), known: Known::classify(header) }
-    }
-
-    /// The header as configured.
-    #[must_use]
-    pub fn header(&self) -> &[u8] {
-        &self.header
-    }
-
-    /// The header to look up.
-    pub(crate) fn name(&self) -> Name<'_> {
-        self.known.map_or(Name::Other(&self.header), Name::Known)
-    }
-}
-
-impl Default for HeaderToken {
-    fn default() -> HeaderToken {
-        HeaderToken::new(b"Host")
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct FakeRequest {
 pub(crate) struct FakeResponse {
     pub(crate) status: u16,
     pub(crate) version: Version,
+    pub(crate) body: Vec<u8>,
+    /// The body comes without a length.
+    pub(crate) streamed: bool,
     lines: Vec<Line>,
 }
 
@@ -74,7 +77,8 @@ impl FakeRequest {
 
 impl FakeResponse {
     pub(crate) fn new(status: u16) -> FakeResponse {
-        FakeResponse { status, version: Version::Http11, lines: Vec::new() }
+        let (version, lines) = (Version::Http11, Vec::new());
+        FakeResponse { status, version, body: Vec::new(), streamed: false, lines }
     }
 
     pub(crate) fn all(&self, name: &str) -> Vec<String> {
@@ -88,7 +92,7 @@ impl FakeResponse {
 }
 
 macro_rules! head {
-    ($type:ty, |$self:ident| $appending:block) => {
+    ($type:ty) => {
         impl Head for $type {
             fn get(&self, name: Name<'_>) -> Option<&[u8]> {
                 self.lines.iter().find(|l| matches(l, name)).map(|l| l.1.as_slice())
@@ -102,11 +106,17 @@ macro_rules! head {
                 self.get(name.into()).is_some()
             }
 
+            fn lines(&self, f: &mut dyn FnMut(&[u8], &[u8])) {
+                self.lines.iter().for_each(|l| f(l.0.as_bytes(), &l.1));
+            }
+
             fn remove(&mut self, name: Name<'_>) {
-                let before = self.lines.len();
                 self.lines.retain(|l| !matches(l, name));
-                let $self = &*self;
-                assert!(before == self.lines.len() || !$appending, "only appended lines may follow a mark");
+            }
+
+            fn remove_prefix(&mut self, prefix: &[u8]) {
+                let prefix = text(prefix).to_ascii_lowercase();
+                self.lines.retain(|l| !l.0.to_ascii_lowercase().starts_with(&prefix));
             }
 
             fn append(&mut self, name: Name<'_>, value: &[u8]) {
@@ -131,8 +141,8 @@ macro_rules! head {
     };
 }
 
-head!(FakeRequest, |request| { request.marked.is_some() });
-head!(FakeResponse, |_response| { false });
+head!(FakeRequest);
+head!(FakeResponse);
 
 impl RequestHead for FakeRequest {
     fn method(&self) -> &[u8] {
@@ -160,5 +170,9 @@ impl RequestHead for FakeRequest {
 impl ResponseHead for FakeResponse {
     fn status(&self) -> u16 {
         self.status
+    }
+
+    fn length(&self) -> Option<u64> {
+        (!self.streamed).then_some(self.body.len() as u64)
     }
 }

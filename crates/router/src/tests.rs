@@ -2,7 +2,10 @@
 
 mod caches;
 mod context;
+mod diagnosis;
+mod entrance;
 mod mesh;
+mod names;
 mod property;
 mod replicas;
 mod retries;

@@ -1,5 +1,10 @@
 //! Trace context: the ids that travel in `l5d-ctx-trace` (dataplane.md §7.5, observability.md §7.3 and §7.4).
 
+mod b3;
+mod propagator;
+
+pub use propagator::Propagator;
+
 use crate::text::{self, BASE64_MAX};
 
 /// `flags`: whether to sample has been decided.
@@ -63,11 +68,15 @@ impl TraceId {
         text::base64_encode(&bytes[..if self.trace_high.is_some() { 40 } else { 32 }], out)
     }
 
+    /// Decides whether to sample.
+    pub(crate) fn decide(&mut self, sampled: bool) {
+        self.flags = self.flags & !SAMPLED | SAMPLING_KNOWN | if sampled { SAMPLED } else { 0 };
+    }
+
     /// Decides whether to sample, as `l5d-sample` asks: by the trace's id, so that every proxy with the same salt agrees.
     pub(crate) fn sample(&mut self, rate: f64, salt: u64) {
         let bucket = ((self.trace ^ salt) as i64).unsigned_abs() % 10_000;
-        let sampled = (bucket as f64) < rate * 10_000.0;
-        self.flags = self.flags & !SAMPLED | SAMPLING_KNOWN | if sampled { SAMPLED } else { 0 };
+        self.decide((bucket as f64) < rate * 10_000.0);
     }
 
     /// Whether the trace is to be recorded; `None` when nobody decided.

@@ -4,15 +4,18 @@ mod attempt;
 mod end;
 mod failure;
 mod head;
+mod local;
 mod response;
 
 use crate::answer::{self, Fault, Limits};
 use crate::cache::Local;
 use crate::classify::Class;
 use crate::exchange::{Exchange, Phase, Verdict};
+use crate::forwarded::Forwarded;
 use crate::router::Router;
 use crate::seam::{RequestHead, Step};
 use crate::server::Server;
+use crate::settings::{ServerId, ServerSettings};
 use balance::Nanos;
 use fastrand::Rng;
 use names::{Path, PathBuilder};
@@ -26,6 +29,8 @@ const FREE: usize = 256;
 pub struct WorkerRouter {
     router: Arc<Router>,
     server: Arc<Server>,
+    /// What the server's configuration says of requests that come in there.
+    entrance: ServerSettings,
     worker: usize,
     rng: Rng,
     /// Entries of names without a local dtab, by the name's bytes.
@@ -40,10 +45,11 @@ pub struct WorkerRouter {
 }
 
 impl WorkerRouter {
-    pub(crate) fn new(router: Arc<Router>, server: Arc<Server>, worker: usize, seed: u64) -> WorkerRouter {
+    pub(crate) fn new(router: Arc<Router>, server: ServerId, worker: usize, seed: u64) -> WorkerRouter {
         let cache = router.settings.cache;
         WorkerRouter {
-            server,
+            server: Arc::clone(router.server(server)),
+            entrance: router.settings.servers[server.0].clone(),
             worker,
             rng: Rng::with_seed(seed),
             paths: Local::new(cache.paths),
@@ -71,6 +77,12 @@ impl WorkerRouter {
         self.paths.tick(now, ttl);
         self.overrides.tick(now, ttl);
         self.router.tick(now);
+    }
+
+    /// Whether [`crate::seam::Arrival::local`] is looked at: the engine need not ask the system otherwise.
+    #[must_use]
+    pub fn wants_local_address(&self) -> bool {
+        self.entrance.forwarded.as_ref().is_some_and(Forwarded::needs_local)
     }
 
     /// The number of this worker.
@@ -106,7 +118,8 @@ impl WorkerRouter {
         ex.phase = Phase::Answered;
         ex.verdict = Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
         let retryable = if ex.spent && ex.relayed { Some(false) } else { retryable.then_some(true) };
-        Step::Reply(answer::answer(fault, message, retryable, limits))
+        let answer = answer::answer(fault, message, retryable, limits);
+        Step::Reply(if self.entrance.clear_context { answer::cleared(answer) } else { answer })
     }
 }
 

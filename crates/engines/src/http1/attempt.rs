@@ -11,6 +11,7 @@ use super::head::{HeadError, Message};
 use super::read::poll_read;
 use super::reply::length_line;
 use super::scan::Scanner;
+use super::substitute::is_whole;
 use super::work::Work;
 use crate::context::{Context as Worker, Draining, ServerContext};
 use crate::pool::Upstream;
@@ -308,12 +309,10 @@ impl Attempt<'_> {
         let decision = self.server.router.borrow_mut().on_response(self.exchange, request, response, now);
         match decision {
             OnResponse::Forward => self.forward(framed, rest, worker),
+            OnResponse::Substitute(body) => self.substitute(framed, rest, &body, worker),
+            OnResponse::Extend(tail) => self.extend(framed, rest, tail, worker),
             OnResponse::Again(step) => {
-                let mut decoder = Decoder::new(framed.body);
-                let mut sink = worker.buffer();
-                let used = decoder.transfer(rest, Encoding::Plain, &mut sink);
-                worker.recycle(sink);
-                let whole = decoder.is_done() && used == Ok(rest.len());
+                let whole = is_whole(framed.body, rest, worker);
                 let keeps = framed.keep_alive && self.work.framing.version == Version::Http11;
                 let reuse = whole && keeps && self.request_is_sent();
                 After::End(Ended::Again { step, reuse })
@@ -321,7 +320,12 @@ impl Attempt<'_> {
         }
     }
 
-    fn forward(&mut self, framed: framing::ResponseFraming, rest: &[u8], worker: &Worker) -> After {
+    pub(super) fn forward(
+        &mut self,
+        framed: framing::ResponseFraming,
+        rest: &[u8],
+        worker: &Worker,
+    ) -> After {
         let Work { request, response, flow, framing, .. } = &mut *self.work;
         let download = &mut flow.download;
         let both_11 = framing.version == Version::Http11 && response.version() == Version::Http11;
@@ -361,6 +365,9 @@ impl Attempt<'_> {
     /// Bytes of the answer's body. Those before a fault still go out; the fault then ends the exchange.
     fn body_bytes(&mut self, bytes: &[u8], worker: &Worker) {
         let download = &mut self.work.flow.download;
+        if download.held.is_some() {
+            return self.hold(bytes, worker);
+        }
         if download.decoder.is_done() {
             download.excess |= !bytes.is_empty();
             return;
@@ -394,7 +401,7 @@ impl Attempt<'_> {
 }
 
 /// What a head was.
-enum After {
+pub(super) enum After {
     /// Another head follows.
     Interim,
     /// The answer is on its way.

@@ -55,13 +55,15 @@ pub(crate) struct Connection {
     pub(crate) caller: Caller,
     pub(crate) timer: Timer,
     pub(crate) peer: SocketAddr,
+    /// The address the caller connected to, where the router wants to know it.
+    pub(crate) local: Option<SocketAddr>,
     /// The clock's last reading: near enough for what follows in the same turn.
     pub(crate) now: Nanos,
     scanner: Scanner,
     /// When the first byte of the head that is being read arrived.
     head_since: Option<Nanos>,
     requests: u64,
-    born: Nanos,
+    pub(crate) born: Nanos,
     slot: Option<usize>,
     _live: Live,
 }
@@ -80,12 +82,15 @@ impl Connection {
     pub(crate) fn new(server: Rc<ServerContext>, io: TcpStream, peer: SocketAddr, live: Live) -> Connection {
         let born = server.worker.clock.now();
         server.server.accepted(server.worker.worker);
+        let asked = server.router.borrow().wants_local_address();
+        let local = if asked { io.local_addr().ok() } else { None };
         let caller = Caller { io, input: Vec::new(), received: 0, sent: 0 };
         Connection {
             server,
             caller,
             timer: Timer::default(),
             peer,
+            local,
             now: born,
             scanner: Scanner::default(),
             head_since: None,

@@ -46,7 +46,8 @@ impl Connection {
             return false;
         }
         self.now = worker.clock.now();
-        let arrival = Arrival { peer: self.peer, now: self.now, replayable: work.framing.held };
+        let Connection { peer, local, now, born: connected, .. } = *self;
+        let arrival = Arrival { peer, local, connected, now, replayable: work.framing.held };
         let (mut exchange, step) = server.router.borrow_mut().on_head(&mut work.request, arrival);
         let done = self.follow(step, &mut work, &mut exchange).await;
         server.router.borrow_mut().on_end(exchange, done.outcome, self.now);

@@ -4,6 +4,7 @@ use super::body::{Decoder, Encoding};
 use super::framing::Body;
 use super::out::Out;
 use super::scan::Scanner;
+use super::substitute::Held;
 use crate::context::Context as Worker;
 
 /// Both directions of an exchange.
@@ -62,6 +63,8 @@ pub(super) struct Download {
     pub(super) excess: bool,
     /// The answer broke its coding: what came before is still written.
     pub(super) cut: bool,
+    /// The body is read whole before the answer goes out.
+    pub(super) held: Option<Box<Held>>,
 }
 
 impl Default for Download {
@@ -79,6 +82,7 @@ impl Default for Download {
             until_close: false,
             excess: false,
             cut: false,
+            held: None,
         }
     }
 }

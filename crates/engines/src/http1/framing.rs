@@ -76,6 +76,7 @@ pub(crate) fn of_response(head: &mut HeadBuf, method: &[u8]) -> Result<ResponseF
             return Err("Transfer-Encoding in HTTP/1.0");
         }
     }
+    head.length = length;
     let keep_alive = keeps_alive(head);
     head.remove(Known::TransferEncoding.into());
     let status = head.status();

@@ -47,12 +47,18 @@ pub(crate) struct HeadBuf {
     repeated: u64,
     mark: Mark,
     start: StartLine,
-    /// The target as it shall be sent, where it differs from the one received.
-    target: Option<Vec<u8>>,
+    /// The target as it shall be sent, where it differs from the one received: `retargeted`.
+    target: Vec<u8>,
+    retargeted: bool,
+    /// Lines that went since the mark: their places in `lines` and, counted on, in `added`.
+    gone: Vec<usize>,
+    /// Length of the body as its sender declared it; responses only.
+    pub(crate) length: Option<u64>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Mark {
+    set: bool,
     extra: usize,
     added: usize,
     present: u64,
@@ -137,7 +143,10 @@ impl HeadBuf {
         self.added.clear();
         (self.present, self.repeated) = (0, 0);
         self.mark = Mark::default();
-        self.target = None;
+        self.target.clear();
+        self.retargeted = false;
+        self.gone.clear();
+        self.length = None;
     }
 
     /// Whether a known field came on more than one line.
@@ -147,19 +156,19 @@ impl HeadBuf {
 
     /// Bytes of memory held.
     pub(crate) fn capacity(&self) -> usize {
-        self.bytes.capacity() + self.extra.capacity() + self.lines.capacity() * size_of::<Line>()
+        let lines = self.lines.capacity() * size_of::<Line>();
+        self.bytes.capacity() + self.extra.capacity() + self.target.capacity() + lines
     }
 
     /// Appends the head to `out` without its empty line, so that the engine can add the framing.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        match &self.target {
-            None => out.extend_from_slice(&self.bytes[..self.start.len as usize]),
-            Some(target) => {
-                out.extend_from_slice(self.method());
-                out.push(b' ');
-                out.extend_from_slice(target);
-                out.extend_from_slice(&self.bytes[range(self.start.target_end, self.start.len)]);
-            }
+        if self.retargeted {
+            out.extend_from_slice(self.method());
+            out.push(b' ');
+            out.extend_from_slice(&self.target);
+            out.extend_from_slice(&self.bytes[range(self.start.target_end, self.start.len)]);
+        } else {
+            out.extend_from_slice(&self.bytes[..self.start.len as usize]);
         }
         out.extend_from_slice(b"\r\n");
         self.write_lines(out);
@@ -278,31 +287,36 @@ impl Head for HeadBuf {
         self.present & bit(name) != 0
     }
 
+    fn lines(&self, f: &mut dyn FnMut(&[u8], &[u8])) {
+        for line in self.lines.iter().filter(|l| l.live) {
+            f(&self.bytes[range(line.name, line.name_end)], self.value(line));
+        }
+        for added in self.added.iter().filter(|a| a.live) {
+            f(self.added_name(added), &self.extra[range(added.value, added.value_end)]);
+        }
+    }
+
     fn remove(&mut self, name: Name<'_>) {
-        if let Name::Known(k) = name {
-            if self.present & bit(k) == 0 {
-                return;
+        match name {
+            Name::Known(k) if self.present & bit(k) == 0 => {}
+            Name::Known(k) => {
+                self.present &= !bit(k);
+                self.strike(|known, _| known == Some(k));
             }
-            self.present &= !bit(k);
-            for l in self.lines.iter_mut().filter(|l| l.known == Some(k)) {
-                l.live = false;
-            }
-            for a in self.added.iter_mut().filter(|a| a.known == Some(k)) {
-                a.live = false;
-            }
-            return;
-        }
-        let text = name.text();
-        for l in &mut self.lines {
-            if l.known.is_none() && self.bytes[range(l.name, l.name_end)].eq_ignore_ascii_case(text) {
-                l.live = false;
+            Name::Other(other) => {
+                self.strike(|known, text| known.is_none() && text.eq_ignore_ascii_case(other))
             }
         }
-        for a in &mut self.added {
-            if a.known.is_none() && self.extra[range(a.name, a.value - 2)].eq_ignore_ascii_case(text) {
-                a.live = false;
-            }
+    }
+
+    fn remove_prefix(&mut self, prefix: &[u8]) {
+        let begins = |text: &[u8]| text.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix));
+        let mut present = self.present;
+        for k in Known::ALL.iter().filter(|k| begins(k.text().as_bytes())) {
+            present &= !bit(*k);
         }
+        self.present = present;
+        self.strike(|_, text| begins(text));
     }
 
     fn append(&mut self, name: Name<'_>, value: &[u8]) {
@@ -337,8 +351,31 @@ impl Head for HeadBuf {
 }
 
 impl HeadBuf {
-    /// Removes the last live line of a field.
+    /// Takes out the lines that `matches` (by known field and name); what goes behind the mark is remembered.
+    fn strike(&mut self, matches: impl Fn(Option<Known>, &[u8]) -> bool) {
+        let HeadBuf { lines, added, bytes, extra, gone, mark, .. } = self;
+        for (i, l) in lines.iter_mut().enumerate() {
+            if l.live && matches(l.known, &bytes[range(l.name, l.name_end)]) {
+                l.live = false;
+                if mark.set {
+                    gone.push(i);
+                }
+            }
+        }
+        let received = lines.len();
+        for (i, a) in added.iter_mut().enumerate() {
+            if a.live && matches(a.known, &extra[range(a.name, a.value - 2)]) {
+                a.live = false;
+                if mark.set {
+                    gone.push(received + i);
+                }
+            }
+        }
+    }
+
+    /// Removes the last live line of a field. Not to be used behind a mark.
     fn drop_last(&mut self, name: Name<'_>) {
+        debug_assert!(!self.mark.set, "behind a mark lines are replaced as a whole");
         let found = (0..self.added.len()).rev().find(|&i| {
             self.added[i].live && self.is(self.added[i].known, self.added_name(&self.added[i]), name)
         });
@@ -362,30 +399,47 @@ impl RequestHead for HeadBuf {
     }
 
     fn target(&self) -> &[u8] {
-        match &self.target {
-            Some(target) => target,
-            None => &self.bytes[range(self.start.target, self.start.target_end)],
+        if self.retargeted {
+            &self.target
+        } else {
+            &self.bytes[range(self.start.target, self.start.target_end)]
         }
     }
 
     fn set_target(&mut self, target: &[u8]) {
-        self.target = Some(target.to_vec());
+        self.target.clear();
+        self.target.extend_from_slice(target);
+        self.retargeted = true;
     }
 
     fn mark(&mut self) {
-        self.mark = Mark { extra: self.extra.len(), added: self.added.len(), present: self.present };
+        self.mark =
+            Mark { set: true, extra: self.extra.len(), added: self.added.len(), present: self.present };
+        self.gone.clear();
     }
 
     fn rewind(&mut self) {
         self.extra.truncate(self.mark.extra);
         self.added.truncate(self.mark.added);
         self.present = self.mark.present;
+        let received = self.lines.len();
+        for i in self.gone.drain(..) {
+            match i.checked_sub(received) {
+                None => self.lines[i].live = true,
+                // Lines added behind the mark are gone for good.
+                Some(i) => self.added.get_mut(i).into_iter().for_each(|a| a.live = true),
+            }
+        }
     }
 }
 
 impl ResponseHead for HeadBuf {
     fn status(&self) -> u16 {
         self.start.status
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.length
     }
 }
 

@@ -2,34 +2,7 @@
 
 use router::header::Known;
 use router::seam::Generated;
-
-/// Standard reason phrase of a status code (RFC 9110 §15, RFC 6585); empty for codes without one.
-pub(crate) fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "",
-    }
-}
+use router::status::reason;
 
 /// The answer to what is not a request: sent before the router has seen anything, the connection ends with it
 /// (dataplane.md §4.3, codec limits).
@@ -62,7 +35,9 @@ pub(crate) fn write(answer: &Generated, form: Form, out: &mut Vec<u8>) {
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
     }
-    length_line(answer.body.len() as u64, out);
+    if answer.status != 204 {
+        length_line(answer.body.len() as u64, out);
+    }
     match form {
         Form { keep: false, .. } => out.extend_from_slice(b"Connection: close\r\n"),
         Form { say_keep: true, .. } => out.extend_from_slice(b"Connection: keep-alive\r\n"),

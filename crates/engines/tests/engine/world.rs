@@ -45,7 +45,7 @@ impl World {
         let settings = RouterSettings {
             label: "out".into(),
             dtab: dtab.parse().expect("a good dtab"),
-            servers: vec![ServerSettings { label: "s".into() }],
+            servers: vec![ServerSettings { label: "s".into(), ..ServerSettings::default() }],
             services: vec![Scope::global(settings.service)],
             clients: vec![Scope::global(client)],
             ..RouterSettings::default()

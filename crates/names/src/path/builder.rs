@@ -2,6 +2,7 @@
 //! without allocating.
 
 use super::{LENGTH, Path};
+use crate::{ParseError, parser};
 
 /// Collects elements; its bytes are those of the [`Path`] they make.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,14 @@ impl PathBuilder {
     /// Adds all elements of a path.
     pub fn extend(&mut self, path: &Path) {
         self.bytes.extend_from_slice(path.as_bytes());
+    }
+
+    /// Adds the elements of the path that `text` is, read as [`Path::parse`] does.
+    ///
+    /// # Errors
+    /// The texts of routing.md §1.2; some of the elements may have been added.
+    pub fn push_parsed(&mut self, text: &[u8]) -> Result<(), ParseError> {
+        parser::path_into(text, self)
     }
 
     /// Adds the element that `write` appends to the buffer it is given; nothing if it appends nothing.

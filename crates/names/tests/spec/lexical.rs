@@ -1,6 +1,6 @@
 //! The lexical rules of routing.md §1.1.
 
-use names::{Dentry, Dtab, MAX_WEIGHT, NameTree, Path, Prefix, PrefixElem, Weighted};
+use names::{Dentry, Dtab, MAX_WEIGHT, NameTree, Path, PathBuilder, Prefix, PrefixElem, Weighted};
 
 use NameTree::{Alt, Empty, Fail, Leaf, Neg, Union};
 
@@ -111,6 +111,23 @@ fn white_space() {
     let is_blank = |byte: u8| Path::parse(&[byte, b'/', b'a', byte]).is_ok();
     let blanks: Vec<u8> = (0..=u8::MAX).filter(|&byte| is_blank(byte)).collect();
     assert_eq!(blanks, b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ");
+}
+
+/// A builder reads a path as [`Path::parse`] does, behind what it holds.
+#[test]
+fn paths_are_read_into_builders() {
+    let check = |text: &str| {
+        let mut builder = PathBuilder::new();
+        builder.push(b"svc");
+        let read = builder.push_parsed(text.as_bytes()).map(|()| builder.to_path());
+        let expected = Path::parse(text.as_bytes()).map(|path| Path::from_elems([b"svc"]).concat(&path));
+        assert_eq!(read, expected, "{text}");
+    };
+    for text in
+        ["/", "/a", "/a/b:80", " /a # b", "/\\x2f", "", "a", "/a/", "//", "/a+b", "/a b", "/a%2Fb/c%20d"]
+    {
+        check(text);
+    }
 }
 
 #[track_caller]

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use crate::binder::index::{Index, User};
 use crate::binder::leaves::Leaves;
-use crate::binder::{BinderSettings, Inbox, ReplicasFactory, Shared};
+use crate::binder::{BinderSettings, Inbox, Question, ReplicasFactory, Shared};
 use crate::binding::{Binding, Bound, Leaf};
 use crate::interpreter::Interpreter;
 use crate::live::{Hook, SourceId, State};
-use crate::namer::BoundName;
+use crate::namer::{BoundName, Untracked};
 
 /// After this many evaluations the task lets others run even when the clock stands still, as it does in tests.
 const TURN: usize = 256;
@@ -57,6 +57,8 @@ pub(super) struct Engine<F: ReplicasFactory> {
     queue: BinaryHeap<(u64, u64)>,
     /// Replica sets to evaluate again; before any binding, because they are quick and traffic is waiting for them.
     stale: VecDeque<u64>,
+    /// Questions, for when all names are true.
+    asked: VecDeque<Question>,
     /// When waiting trees take effect regardless. The wait is the same for all, so the first is the earliest.
     deadlines: VecDeque<(Instant, u64)>,
     cooling: Instant,
@@ -82,6 +84,7 @@ impl<F: ReplicasFactory> Engine<F> {
             index: Index::new(inbox as Arc<dyn Hook>),
             queue: BinaryHeap::new(),
             stale: VecDeque::new(),
+            asked: VecDeque::new(),
             deadlines: VecDeque::new(),
             cooling: Instant::now() + COOLING,
             closed: false,
@@ -131,6 +134,7 @@ impl<F: ReplicasFactory> Engine<F> {
         for source in mail.changed {
             self.invalidate(source);
         }
+        self.asked.extend(mail.asked);
         if let Some(dtab) = mail.dtab
             && dtab != self.base
         {
@@ -218,6 +222,8 @@ impl<F: ReplicasFactory> Engine<F> {
                 self.evaluate(serial);
             } else if let Some((_, serial)) = self.queue.pop() {
                 self.walk(serial);
+            } else if let Some(question) = self.asked.pop_front() {
+                self.answer(question);
             } else {
                 return false;
             }
@@ -225,7 +231,15 @@ impl<F: ReplicasFactory> Engine<F> {
                 break;
             }
         }
-        !(self.stale.is_empty() && self.queue.is_empty())
+        !(self.stale.is_empty() && self.queue.is_empty() && self.asked.is_empty())
+    }
+
+    fn answer(&self, question: Question) {
+        let Question { path, local, answer } = question;
+        if self.interpreter.delegates() && !answer.is_closed() {
+            // Who asked may have gone meanwhile.
+            let _ = answer.send(self.interpreter.delegate(&self.base, &local, &path, &mut Untracked));
+        }
     }
 
     fn evaluate(&mut self, leaf: u64) {

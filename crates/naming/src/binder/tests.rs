@@ -369,3 +369,26 @@ async fn ready_works_from_other_runtimes() {
         assert_eq!(shown, "/#/t/web[80]");
     }
 }
+
+/// Questions are answered by what is known, with the base dtab of now, and leave nothing behind.
+#[tokio::test(start_paused = true)]
+async fn delegations_are_told() {
+    let f = fixture("/svc=>/#/t/a");
+    f.stage.up("/a", &[1]);
+    let ask = async |local: &str| {
+        let tree =
+            f.binder.delegated(&path("/svc/x"), &dtab(local)).await.expect("the default interpreter tells");
+        let Some(State::Ok(NameTree::Leaf(leaf))) = Some(tree.bound()) else { return "?".to_owned() };
+        let way = tree.way_to(&leaf.id, &leaf.residual);
+        way.iter().map(|node| node.path.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ask("").await, "/svc/x /#/t/a/x");
+    assert_eq!(ask("/svc=>/#/t/never").await, "?");
+    f.stage.up("/b", &[1]);
+    f.binder.set_dtab(dtab("/svc=>/srv;/srv=>/#/t/b"));
+    assert_eq!(ask("").await, "/svc/x /srv/x /#/t/b/x");
+    let asked = f.binder.delegated(&path("/svc/x"), &Dtab::empty());
+    drop(asked);
+    sleep(LINGER.as_millis() as u64 + 1_000).await;
+    assert_eq!((f.binder.stats().bindings, f.stage.followed()), (0, 0));
+}

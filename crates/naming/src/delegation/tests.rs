@@ -85,6 +85,25 @@ fn run(dtab: &str, name: &str) -> Delegation {
 }
 
 #[test]
+fn the_way_to_a_leaf() {
+    let check = |dtab: &str, name: &str, (id, residual): (&str, &str), expected: &[&str]| {
+        let tree = run(dtab, name);
+        let way = tree.way_to(&path(id), &path(residual));
+        let shown: Vec<String> = way.iter().map(|node| node.path.to_string()).collect();
+        assert_eq!(shown, expected, "{dtab} {name}");
+    };
+    let leaf = ("/$/inet/127.1/80", "/dog");
+    let way = ["/svc/dog", "/srv/dog", "/$/inet/127.1/80/dog"];
+    check("/svc=>/srv;/srv=>/$/inet/127.1/80", "/svc/dog", leaf, &way);
+    // Past alternatives and branches that do not lead there.
+    let tree = "/svc => /x | 0.5*/srv & 0.5*/$/inet/1 ; /srv=>/$/inet/127.1/80";
+    let passed = ["/svc/dog", "/svc/dog", "/srv/dog", "/$/inet/127.1/80/dog"];
+    check(tree, "/svc/dog", leaf, &passed);
+    check(tree, "/svc/dog", ("/$/inet/127.1/80", "/cat"), &[]);
+    check("", "/svc/dog", leaf, &[]);
+}
+
+#[test]
 fn examples_of_the_specification() {
     let check = |dtab: &str, name: &str, expected: &str| assert_eq!(run(dtab, name).to_json(), expected);
     check(

@@ -44,9 +44,26 @@ fn names() {
     check("/$/inet", "Err(Unknown namer: inet for path: /$/inet)");
     check("/$/inet/host/notaport", "Err(Unknown namer: inet for path: /$/inet/host/notaport)");
     check("/$/nosuch/y", "Err(Unknown namer: nosuch for path: /$/nosuch/y)");
-    check("/$/io.buoyant.http.status/404", "Err(/$/io.buoyant.http.status is not built yet)");
+    check("/$/io.buoyant.http.status/404", "/$/io.buoyant.http.status/404 | /");
+    check("/$/io.buoyant.http.status/200/r", "/$/io.buoyant.http.status/200 | /r");
+    for neg in ["", "/600", "/99", "/x", "/-404", "/65940"] {
+        check(&format!("/$/io.buoyant.http.status{neg}"), "Neg");
+    }
+    let low = "/$/io.buoyant.http.status/101: no request is answered by a status below 200";
+    check("/$/io.buoyant.http.status/101/r", &format!("Err({low})"));
+    check("/$/io.buoyant.namer.zk.leader/x", "Err(/$/io.buoyant.namer.zk.leader is not built yet)");
     check("/$/io.buoyant.rinet/80/h/r", "/$/io.buoyant.rinet/80/h | /r");
     check("/$/io.buoyant.rinet/80", "Neg");
+}
+
+#[test]
+fn statuses() {
+    let check = |id: &str, want: Option<u16>| assert_eq!(fixed_status(&id.parse().unwrap()), want, "{id}");
+    check("/$/io.buoyant.http.status/404", Some(404));
+    check("/%/io.l5d.port/4141/$/io.buoyant.http.status/599", Some(599));
+    for none in ["/", "/404", "/$/io.buoyant.http.status/199", "/$/io.buoyant.http.status", "/$/inet/1/404"] {
+        check(none, None);
+    }
 }
 
 #[test]

@@ -1,29 +1,10 @@
-//! How requests get names and how names are bound: identifiers, interpreters, namers (routing.md §2, §3, §6).
+//! How names are bound: interpreters, namers, transformers (routing.md §2, §5, §6).
 
 use super::positive;
 use config::{Context, Directory, ExistingFile, Fault, Places, config, kinds};
 use names::{Path, PathPattern};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-
-kinds! {
-    /// How a request gets its name.
-    pub enum Identifier: "identifier", key "kind" {
-        "io.l5d.header.token" => HeaderToken(HeaderToken),
-    }
-    later {
-        "io.l5d.header", "io.l5d.methodAndHost", "io.l5d.path", "io.l5d.static", "io.l5d.ingress", "io.l5d.k8s.istio",
-        "io.l5d.k8s.istio-ingress",
-    }
-}
-
-config! {
-    /// The name is one element: the value of a header, as it is.
-    pub struct HeaderToken {
-        /// The header.
-        header "header": String = "Host", example "l5d-name";
-    }
-}
 
 kinds! {
     /// Who binds the names of a router.

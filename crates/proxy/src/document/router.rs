@@ -1,12 +1,15 @@
 //! Routers and their servers (dataplane.md §2, §3, §4.1).
 
 use super::client::ClientSettings;
-use super::naming::{Identifier, Interpreter};
-use super::positive;
+use super::forwarded::Forwarded;
+use super::identifier::Identifier;
+use super::naming::Interpreter;
 use super::service::ServiceSettings;
 use super::socket::SocketOptions;
+use super::{NoKeys, positive};
 use config::{Context, Fault, OneOrMore, Places, Scopes, Spanned, config, kinds};
 use names::{Dtab, Path};
+use router::header::Known;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -44,9 +47,12 @@ config! {
         binding_timeout_ms "bindingTimeoutMs": u32 = "10000", example "5000";
         /// How many names and replica sets are kept, and for how long.
         binding_cache "bindingCache": BindingCache = "{}", example "{paths: 100, idleTtlSecs: 60}";
-        /// How a request gets its name. May be a list, so far of one.
+        /// How a request gets its name. A list is tried in its order: the first that knows the request names it.
         identifier "identifier": OneOrMore<Identifier> = "{kind: io.l5d.header.token}",
-            example "{kind: io.l5d.header.token, header: l5d-name}";
+            example "[{kind: io.l5d.header}, {kind: io.l5d.path, segments: 2}]";
+        /// How trace ids travel from proxy to proxy.
+        trace_propagator "tracePropagator": TracePropagator = "{kind: io.l5d.default}",
+            example "{kind: io.l5d.zipkin}";
         /// What holds for names as callers say them.
         service "service": Scopes<ServiceSettings>, example "{totalTimeoutMs: 1000}";
         /// What holds for replica sets.
@@ -66,7 +72,7 @@ config! {
         stream_after_content_length_kb "streamAfterContentLengthKB": u32 = "5", example "10";
     }
     later {
-        "announcers", "tracePropagator", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend",
+        "announcers", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend",
         "httpAccessLogRotateCount", "compressionLevel", "requestAuthorizers",
     }
     only {
@@ -79,16 +85,16 @@ config! {
         "maxRequestKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
         "maxResponseKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
     }
-    rule one_identifier;
 }
 
-/// Trying several identifiers in turn comes with the kinds that make it useful.
-fn one_identifier(router: &HttpRouter, places: Places<'_>, cx: &mut Context) -> Option<()> {
-    if router.identifier.len() > 1 {
-        cx.fault(Fault::not_built(places.of("identifier"), "a list of several identifiers"));
-        return None;
+kinds! {
+    /// How trace ids travel from proxy to proxy.
+    pub enum TracePropagator: "trace propagator", key "kind" {
+        /// In `l5d-ctx-trace`, as Linkerds do it.
+        "io.l5d.default" => Linkerd(NoKeys),
+        /// In the B3 fields `x-b3-*`, as Zipkin does it.
+        "io.l5d.zipkin" => Zipkin(NoKeys),
     }
-    Some(())
 }
 
 impl HttpRouter {
@@ -114,18 +120,43 @@ config! {
         label "label": Option<String>, example "front";
         /// Options of the listening socket and of its connections.
         socket_options "socketOptions": SocketOptions = "{}", example "{backlog: 128}";
+        /// Whether callers are strangers: what they say in `l5d-*` fields is dropped, and answers tell them nothing of
+        /// that kind.
+        clear_context "clearContext": bool = "false", example "true";
+        /// Tells back ends where a request came from, in a `Forwarded` field; nothing is told when absent.
+        add_forwarded_header "addForwardedHeader": Option<Forwarded>, example "{for: {kind: ip}}";
+        /// The field that tells back ends when a request came in, in milliseconds since 1970; none when absent.
+        timestamp_header "timestampHeader": Option<String>, check field_name, example "x-request-start";
+        /// How many proxies a request may have come through, by its `Via`; more is taken for a loop.
+        max_call_depth "maxCallDepth": u32 = "1000", example "20";
+        /// Accepted without effect: there is nobody to announce it to, because announcers are not built.
+        announce "announce": Vec<Path> = "[]", example "['/#/io.l5d.serversets/web']";
     }
-    later {
-        "tls", "maxConcurrentRequests", "timeoutMs", "serverSession", "addForwardedHeader",
-        "timestampHeader", "maxCallDepth",
-    }
-    only {
-        /// Whether Linkerd's own headers of callers are removed.
-        "clearContext": bool = "false";
-        /// Under which names the server is announced.
-        "announce": Vec<Path> = "[]";
-    }
+    later { "tls", "maxConcurrentRequests", "timeoutMs", "serverSession" }
     former { "engine" until "1.3.0" => "there is one engine" }
+    rule announced;
+}
+
+/// A field the proxy may add: a legal name, and none that it reads or writes for reasons of its own.
+fn field_name(name: &Option<String>) -> Result<(), String> {
+    let Some(name) = name else { return Ok(()) };
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Err(format!("`{name}` is no name of a header field"));
+    }
+    match Known::classify(name.as_bytes()) {
+        Some(known) => Err(format!("the field `{}` has another meaning", known.text())),
+        None => Ok(()),
+    }
+}
+
+/// As Linkerd: a name that no announcer takes is worth a warning.
+fn announced(server: &HttpServer, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    for name in &server.announce {
+        let fault = Fault::new(places.of("announce"), format!("no announcer found for {name}"));
+        cx.fault(fault.expected("nothing here: announcers are not built yet").warning());
+    }
+    Some(())
 }
 
 impl HttpServer {

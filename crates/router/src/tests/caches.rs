@@ -46,7 +46,7 @@ async fn a_name_is_bound_once() {
     let mut other = mesh.router.worker(ServerId(0), 1, 7);
     let mut head = FakeRequest::get("/");
     head.line("Host", "web");
-    let arrival = seam::Arrival { peer: at(1), now: mesh.now, replayable: true };
+    let arrival = arrival(at(1), mesh.now, true);
     let (ex, step) = other.on_head(&mut head, arrival);
     assert!(matches!(step, seam::Step::Send));
     drop(ex);
@@ -146,7 +146,7 @@ async fn oneshots() {
     let mut start = |mesh: &mut Mesh, host: &str| {
         let mut head = FakeRequest::get("/");
         head.line("Host", host);
-        let arrival = seam::Arrival { peer: at(1), now: mesh.now, replayable: true };
+        let arrival = arrival(at(1), mesh.now, true);
         let (ex, step) = mesh.worker.on_head(&mut head, arrival);
         running.push(ex);
         step

@@ -62,6 +62,11 @@ pub(super) fn at(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
+/// A request from `peer`, whose connection is as old as the router.
+pub(super) fn arrival(peer: SocketAddr, now: Nanos, replayable: bool) -> Arrival {
+    Arrival { peer, local: Some(at(4140)), connected: Nanos(0), now, replayable }
+}
+
 /// What a back end does with one attempt.
 #[derive(Clone)]
 pub(super) enum Does {
@@ -116,9 +121,14 @@ pub(super) struct Mesh {
 impl Mesh {
     /// A router of these settings with this dtab. Must be made within a tokio runtime.
     pub(super) fn new(dtab: &str, settings: RouterSettings) -> Mesh {
+        Mesh::behind(ServerSettings::default(), dtab, settings)
+    }
+
+    /// As [`Mesh::new`], its one server with these settings.
+    pub(super) fn behind(entrance: ServerSettings, dtab: &str, settings: RouterSettings) -> Mesh {
         let settings = RouterSettings {
             dtab: dtab.parse().unwrap(),
-            servers: vec![ServerSettings { label: "127.0.0.1/4140".to_owned() }],
+            servers: vec![ServerSettings { label: "127.0.0.1/4140".to_owned(), ..entrance }],
             epoch: 1_000_000_000_000,
             ..settings
         };
@@ -177,7 +187,7 @@ impl Mesh {
         replayable: bool,
         script: &mut dyn FnMut(u16) -> Does,
     ) -> Got {
-        let arrival = Arrival { peer: at(9999), now: self.now, replayable };
+        let arrival = arrival(at(9999), self.now, replayable);
         let mut got = Got::default();
         let (mut ex, mut step) = self.worker.on_head(&mut request, arrival);
         let outcome = loop {
@@ -244,8 +254,15 @@ impl Mesh {
             Does::Answers(mut response) => {
                 match self.worker.on_response(ex, request, &mut response, self.now) {
                     OnResponse::Again(step) => return Ok(step),
-                    OnResponse::Forward => got.status = response.status,
+                    OnResponse::Forward => {}
+                    OnResponse::Substitute(body) => response.body = body,
+                    OnResponse::Extend(tail) => {
+                        assert!(!response.streamed, "only bodies whose length is known are extended");
+                        response.body.extend(tail);
+                    }
                 }
+                got.status = response.status;
+                got.body = String::from_utf8(response.body.clone()).unwrap();
                 got.response = Some(response);
                 return Err(Outcome::Complete);
             }

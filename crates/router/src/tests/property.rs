@@ -1,7 +1,7 @@
 //! Whatever happens in whatever order: gauges come back to zero, and `requests` is `success` + `failures` in every scope.
 
 use super::mesh::*;
-use crate::seam::{Arrival, Failure, OnResponse, Outcome, Sent, Step};
+use crate::seam::{Failure, OnResponse, Outcome, Sent, Step};
 use crate::testing::{FakeRequest, FakeResponse};
 use crate::*;
 use balance::{Balancer, Nanos};
@@ -64,7 +64,7 @@ fn attempt(worker: &mut WorkerRouter, live: &mut Live, now: Nanos, rng: &mut Rng
                 reply.line("l5d-retryable", "true");
             }
             return match worker.on_response(&mut live.ex, &mut live.head, &mut reply, now) {
-                OnResponse::Forward => None,
+                OnResponse::Forward | OnResponse::Substitute(_) | OnResponse::Extend(_) => None,
                 OnResponse::Again(step) => Some(step),
             };
         }
@@ -113,7 +113,7 @@ async fn run(seed: u64) {
                 if rng.u8(0..4) == 0 {
                     head.line("l5d-dtab", rng.choice(&["/q=>/r", "/svc=>/#/t/a", "bad", ""]).unwrap());
                 }
-                let arrival = Arrival { peer: at(1), now: mesh.now, replayable: rng.bool() };
+                let arrival = arrival(at(1), mesh.now, rng.bool());
                 let (ex, step) = mesh.worker.on_head(&mut head, arrival);
                 live.push(Live { ex, head, step: Some(step), forwarding: false });
             }

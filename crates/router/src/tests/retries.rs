@@ -314,7 +314,7 @@ async fn a_dropped_probe_is_given_back() {
     mesh.advance(6_000);
     for _ in 0..3 {
         let mut head = request("GET", "x");
-        let arrival = seam::Arrival { peer: at(1), now: mesh.now, replayable: true };
+        let arrival = arrival(at(1), mesh.now, true);
         let (ex, step) = mesh.worker.on_head(&mut head, arrival);
         assert!(matches!(step, seam::Step::Send));
         drop(ex);

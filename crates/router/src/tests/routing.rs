@@ -192,7 +192,7 @@ async fn endpoints_survive_updates() {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let mut request = FakeRequest::get("/");
         request.line("Host", "web");
-        let arrival = seam::Arrival { peer: at(5), now: mesh.now, replayable: true };
+        let arrival = arrival(at(5), mesh.now, true);
         let (mut ex, mut step) = mesh.worker.on_head(&mut request, arrival);
         if let seam::Step::AwaitBinding(wait) = step {
             wait.await;

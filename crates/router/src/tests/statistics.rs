@@ -1,7 +1,7 @@
 //! Who counts what (observability.md §2.4).
 
 use super::mesh::*;
-use crate::seam::{Arrival, Outcome, Sent, Step};
+use crate::seam::{Outcome, Sent, Step};
 use crate::testing::{FakeRequest, FakeResponse};
 use crate::*;
 use balance::{BudgetConfig, Nanos};
@@ -91,7 +91,7 @@ async fn broken_off_and_gone_away() {
     for (answer_first, told) in [(false, true), (true, true), (false, false), (true, false)] {
         let mut head = FakeRequest::get("/");
         head.line("Host", "web");
-        let arrival = Arrival { peer: at(1), now: mesh.now, replayable: true };
+        let arrival = arrival(at(1), mesh.now, true);
         let (mut ex, step) = mesh.worker.on_head(&mut head, arrival);
         assert!(matches!(step, Step::Send));
         mesh.check(SERVER, "pending 1, load 1");
@@ -118,7 +118,7 @@ async fn connections() {
     let mut head = FakeRequest::get("/");
     head.line("Host", "web");
     mesh.get("web", &[status(200)]).await;
-    let arrival = Arrival { peer: at(1), now: mesh.now, replayable: true };
+    let arrival = arrival(at(1), mesh.now, true);
     let (mut ex, _) = mesh.worker.on_head(&mut head, arrival);
     let endpoint = std::sync::Arc::clone(ex.endpoint());
     let ms = Nanos::from_millis;
@@ -186,7 +186,7 @@ async fn two_workers_count_together() {
                     let now = Nanos(now.0 + i * 1000);
                     let mut head = FakeRequest::get("/");
                     head.line("Host", "web");
-                    let arrival = Arrival { peer: at(1), now, replayable: true };
+                    let arrival = arrival(at(1), now, true);
                     let (mut ex, step) = worker.on_head(&mut head, arrival);
                     assert!(matches!(step, Step::Send));
                     is_send(&ex);

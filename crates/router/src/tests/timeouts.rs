@@ -123,7 +123,7 @@ async fn the_engine_may_start_the_attempts_clock() {
     let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", timeouts(Classifier::NonRetryable5xx, 0, 300));
     let mut head = FakeRequest::get("/");
     head.line("Host", "x");
-    let arrival = seam::Arrival { peer: at(1), now: mesh.now, replayable: true };
+    let arrival = arrival(at(1), mesh.now, true);
     let (mut ex, step) = mesh.worker.on_head(&mut head, arrival);
     if let seam::Step::AwaitBinding(wait) = step {
         wait.await;

@@ -9,7 +9,6 @@ use crate::exchange::{Attempt, Exchange, NEVER, Phase};
 use crate::header::Known;
 use crate::seam::{RequestHead, Step};
 use crate::stats::client as idx;
-use crate::text::BASE64_MAX;
 use balance::Nanos;
 use naming::{Bound, Leaf};
 use std::sync::Arc;
@@ -35,7 +34,7 @@ impl WorkerRouter {
         }
     }
 
-    fn wait(&mut self, ex: &mut Exchange, wait: crate::seam::BindingWait, now: Nanos) -> Step {
+    pub(super) fn wait(&mut self, ex: &mut Exchange, wait: crate::seam::BindingWait, now: Nanos) -> Step {
         ex.phase = Phase::Binding;
         if ex.deadline().is_some_and(|deadline| deadline <= now) {
             return self.on_deadline(ex, now);
@@ -66,6 +65,14 @@ impl WorkerRouter {
             Members::Pending => return self.wait(ex, Box::pin(client.known()), now),
             Members::Failed(why) => return self.refuse(ex, Fault::BindingFailed, why, false, now),
         };
+        if let Some(status) = client.status {
+            return self.stand_in(ex, status, Vec::new(), now);
+        }
+        if ex.diagnosis.is_some()
+            && let Some(step) = self.diagnose(ex, entry, leaf, all, now)
+        {
+            return step;
+        }
         ex.tried.clear();
         let Some(picked) = all.choose(now, &mut self.rng) else {
             return self.unroutable(ex, entry, now);
@@ -162,19 +169,20 @@ impl WorkerRouter {
     /// The lines of this attempt.
     fn address(
         &mut self,
-        ex: &Exchange,
+        ex: &mut Exchange,
         head: &mut impl RequestHead,
         client: &Client,
         route: &Route,
         now: Nanos,
     ) {
+        if ex.renamed.is_active() || client.is_renamed() {
+            ex.renamed.apply(head, client.authority());
+        }
         head.append(Known::L5dDstClient.into(), client.shown.as_bytes());
         if !route.residual.is_empty() {
             head.append(Known::L5dDstResidual.into(), route.residual.as_bytes());
         }
-        let mut trace = [0; BASE64_MAX];
-        let len = ex.span.encode(&mut trace);
-        head.append(Known::L5dCtxTrace.into(), &trace[..len]);
+        self.router.settings.propagator.write(head, &ex.span);
         if let Some(deadline) = self.deadline_out(ex, client, now) {
             self.scratch.clear();
             deadline.write(&mut self.scratch);

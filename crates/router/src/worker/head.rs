@@ -4,11 +4,13 @@ use super::WorkerRouter;
 use crate::answer::{self, Fault};
 use crate::cache::Full;
 use crate::classify::Method;
+use crate::diagnose::Diagnosis;
 use crate::entry::Entry;
 use crate::exchange::{Exchange, NEVER};
-use crate::header::Known;
+use crate::header::{Known, Name};
+use crate::identify::{self, Nameless};
 use crate::seam::{Arrival, RequestHead, Step};
-use crate::{context, hop, identify, text};
+use crate::{absolute, context, hop, text};
 use balance::Nanos;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -48,24 +50,49 @@ impl WorkerRouter {
         head: &mut impl RequestHead,
         arrival: &Arrival,
     ) -> Result<(), Refused> {
-        let settings = &self.router.settings;
-        ex.context = context::take_deadline(head);
-        self.key.clear();
-        let local = context::take_dtabs(head, &mut self.key);
-        identify::rewrite_absolute(head, &mut self.scratch);
-        ex.trace = context::take_trace(head, settings.sample_salt, &mut self.rng);
-        let token = &settings.identifier;
-        let named = identify::header_token(token, &settings.dst_prefix, head, &mut self.name);
-        if named.is_err() {
+        let local = self.receive(ex, head, arrival);
+        let deepest = self.entrance.max_call_depth;
+        if hop::too_many_hops(head, deepest) {
+            self.check_dtabs()?;
+            return Err(Refused(Fault::TooManyHops, answer::too_many_hops(deepest)));
+        }
+        let WorkerRouter { router, name, scratch, .. } = self;
+        let settings = &router.settings;
+        if let Err(nameless) =
+            identify::identify(&settings.identifiers, &settings.dst_prefix, head, name, scratch)
+        {
             // A bad dtab is what the caller is told first.
             self.check_dtabs()?;
-            let text = answer::unidentified(head.method(), head.target(), arrival.peer, token.header());
-            return Err(Refused(Fault::Unidentified, text));
+            return Err(refused(nameless, head, arrival));
         }
         let entry = if local { self.overridden(arrival.now)? } else { self.plain(arrival.now)? };
         self.dress(ex, head, &entry, arrival.now);
         ex.enter(entry);
         Ok(())
+    }
+
+    /// Reads what the request brings for proxies, and notes where it came from. True when it brings a dtab, which then
+    /// stands in `self.key`.
+    fn receive(&mut self, ex: &mut Exchange, head: &mut impl RequestHead, arrival: &Arrival) -> bool {
+        let WorkerRouter { router, entrance, key, rng, scratch, .. } = self;
+        let settings = &router.settings;
+        if entrance.clear_context {
+            context::clear(head);
+        }
+        ex.context = context::take_deadline(head);
+        key.clear();
+        let local = context::take_dtabs(head, key);
+        if let Some(forwarded) = &entrance.forwarded {
+            forwarded.add(head, arrival, settings.sample_salt, rng, scratch);
+        }
+        if let Some(field) = &entrance.timestamp_header {
+            scratch.clear();
+            text::push_decimal(scratch, settings.epoch.saturating_add(arrival.now.0) / 1_000_000);
+            head.append(Name::Other(field), scratch);
+        }
+        absolute::rewrite_absolute(head, scratch);
+        ex.trace = settings.propagator.take(head, entrance.clear_context, settings.sample_salt, rng);
+        local
     }
 
     fn check_dtabs(&self) -> Result<(), Refused> {
@@ -125,7 +152,10 @@ impl WorkerRouter {
             // One nobody could read; ours takes its place.
             head.remove(Known::L5dCtxDeadline.into());
         }
-        identify::ensure_host(head);
+        absolute::ensure_host(head);
+        if ex.method == Method::Trace {
+            ex.diagnosis = Diagnosis::take(head, &mut self.scratch);
+        }
         hop::strip(head, &mut self.scratch);
         ex.relayed = head.has(Known::Via);
         hop::add_via(head);
@@ -138,9 +168,19 @@ impl WorkerRouter {
         if !entry.ctx_dtab.is_empty() {
             head.append(Known::L5dCtxDtab.into(), entry.ctx_dtab.as_bytes());
         }
-        head.append(Known::L5dReqid.into(), &text::hex16(ex.trace.trace));
+        self.router.settings.propagator.announce(head, &ex.trace);
         head.mark();
         service.budget.deposit(now);
+    }
+}
+
+fn refused(nameless: Nameless, head: &impl RequestHead, arrival: &Arrival) -> Refused {
+    match nameless {
+        Nameless::Unidentified(reason) => {
+            let text = answer::unidentified(head.method(), head.target(), arrival.peer, &reason);
+            Refused(Fault::Unidentified, text)
+        }
+        Nameless::Broken(text) => Refused(Fault::IdentifierFailed, text),
     }
 }
 

@@ -4,10 +4,10 @@ use super::WorkerRouter;
 use crate::answer::{self, Fault};
 use crate::classify::Class;
 use crate::exchange::{Exchange, Phase, Verdict};
-use crate::header::Known;
-use crate::hop;
+use crate::header::{Known, Name};
 use crate::seam::{OnResponse, RequestHead, ResponseHead, Step};
 use crate::stats::service as idx;
+use crate::{context, hop};
 use balance::Nanos;
 
 impl WorkerRouter {
@@ -33,17 +33,25 @@ impl WorkerRouter {
         if class == Class::Retryable && self.withdraw(ex, now) {
             return OnResponse::Again(self.again(ex, request, head.status(), now));
         }
-        self.forward(ex, head, class, now);
-        OnResponse::Forward
+        self.forward(ex, head, class, now)
     }
 
-    fn forward(&mut self, ex: &mut Exchange, head: &mut impl ResponseHead, class: Class, now: Nanos) {
+    fn forward(
+        &mut self,
+        ex: &mut Exchange,
+        head: &mut impl ResponseHead,
+        class: Class,
+        now: Nanos,
+    ) -> OnResponse {
         hop::strip(head, &mut self.scratch);
         hop::add_via(head);
         let success = class == Class::Success;
-        head.set(Known::L5dSuccessClass.into(), if success { b"1.0" } else { b"0.0" });
+        head.set(Known::L5dSuccessClass.into(), class.header());
         if ex.spent && ex.relayed {
             head.set(Known::L5dRetryable.into(), b"false");
+        }
+        if ex.renamed.is_active() {
+            ex.renamed.undo(head);
         }
         if let Some(attempt) = &ex.attempt {
             attempt.endpoint.judge(self.worker, success, now, &mut self.rng);
@@ -51,6 +59,11 @@ impl WorkerRouter {
         let fault = (!success).then_some(Fault::Classified);
         ex.verdict = Verdict { status: head.status(), class, fault, at: now };
         ex.phase = Phase::Forwarding;
+        let decision = match ex.diagnosis {
+            None => OnResponse::Forward,
+            Some(_) => self.add_context(ex, head, now),
+        };
+        if self.entrance.clear_context { clear(head, decision) } else { decision }
     }
 
     /// An answer that is worth another attempt; the budget has agreed.
@@ -107,4 +120,15 @@ impl WorkerRouter {
             None => Nanos(0),
         }
     }
+}
+
+/// Takes what only proxies should know off an answer to a stranger, the words of an error included (dataplane.md §7.4).
+fn clear(head: &mut impl ResponseHead, decision: OnResponse) -> OnResponse {
+    let failed = head.has(Known::L5dErr);
+    context::clear(head);
+    if !failed || matches!(head.status(), 204 | 304) {
+        return decision;
+    }
+    head.remove(Name::Other(b"content-encoding"));
+    OnResponse::Substitute(Vec::new())
 }

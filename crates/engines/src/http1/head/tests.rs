@@ -132,6 +132,41 @@ fn responses() {
     assert!(head.parse_response(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n").is_err());
 }
 
+#[test]
+fn rewind_brings_back_what_an_attempt_replaced() {
+    let mut head = request("GET / HTTP/1.1\r\nhOST: web\r\nX-A: 1\r\n\r\n");
+    head.append(Known::L5dReqid.into(), b"1");
+    head.mark();
+    let marked = written(&head);
+    for _ in 0..2 {
+        head.set(Known::Host.into(), b"acme.co");
+        head.set(Known::Host.into(), b"acme.org");
+        head.remove(Known::L5dReqid.into());
+        head.remove(Name::of(b"x-a"));
+        assert_eq!(written(&head), "GET / HTTP/1.1\r\nHost: acme.org\r\n");
+        assert!(!head.has(Known::L5dReqid));
+        head.rewind();
+        assert_eq!(written(&head), marked);
+        assert_eq!(head.get(Known::Host.into()), Some(&b"web"[..]));
+        assert!(head.has(Known::L5dReqid));
+    }
+}
+
+#[test]
+fn lines_go_by_the_beginning_of_their_names() {
+    let mut head =
+        request("GET / HTTP/1.1\r\nHost: web\r\nL5D-Foo: 1\r\nl5d-dtab: x\r\nl5d: 2\r\nX-L5d-a: 3\r\n\r\n");
+    head.append(Known::L5dReqid.into(), b"1");
+    head.append(Name::of(b"L5d-bar"), b"1");
+    head.remove_prefix(b"l5d-");
+    assert_eq!(written(&head), "GET / HTTP/1.1\r\nHost: web\r\nl5d: 2\r\nX-L5d-a: 3\r\n");
+    assert!(!head.has(Known::L5dDtab) && !head.has(Known::L5dReqid) && head.has(Known::Host));
+    let mut seen = Vec::new();
+    head.lines(&mut |name, value| seen.push((name.to_vec(), value.to_vec())));
+    let pair = |n: &[u8], v: &[u8]| (n.to_vec(), v.to_vec());
+    assert_eq!(seen, [pair(b"Host", b"web"), pair(b"l5d", b"2"), pair(b"X-L5d-a", b"3")]);
+}
+
 /// Whether httparse takes all of `bytes` for one head that our own rules accept as well.
 fn accepted(requests: bool, bytes: &[u8]) -> bool {
     let mut headers = [httparse::EMPTY_HEADER; 64];

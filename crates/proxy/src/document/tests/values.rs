@@ -1,6 +1,9 @@
 //! What a document means: defaults, every key changed from its default, scopes, the checks across routers.
 
-use super::super::{Backoff, Classifier, FailureAccrual, HttpRouter, LoadBalancer, Namer, Router, Telemeter};
+use super::super::{
+    Backoff, Classifier, FailureAccrual, HttpRouter, Identifier, Labeler, LoadBalancer, Namer, Router,
+    Telemeter,
+};
 use super::{anywhere, router, wrong};
 use std::time::Duration;
 
@@ -32,8 +35,11 @@ fn the_least_document_has_all_defaults() {
     assert_eq!((cache.paths, cache.trees, cache.bounds, cache.clients), (1000, 1000, 1000, 1000));
     assert_eq!(cache.idle_ttl(), Duration::from_secs(600));
     assert_eq!(router.identifier.len(), 1);
-    let super::super::Identifier::HeaderToken(token) = &router.identifier[0];
-    assert_eq!(token.header, "Host");
+    assert!(matches!(&router.identifier[0], Identifier::HeaderToken(token) if token.header == "Host"));
+    assert_eq!(router.trace_propagator.kind(), "io.l5d.default");
+    let server = &router.servers[0];
+    assert_eq!((server.clear_context, server.max_call_depth), (false, 1000));
+    assert_eq!((&server.add_forwarded_header, &server.timestamp_header), (&None, &None));
     assert_eq!((router.max_headers_kb, router.max_initial_line_kb, router.max_err_response_kb), (8, 4, 5120));
     assert_eq!(
         (router.stream_after_content_length_kb, router.originator, router.experimental),
@@ -67,7 +73,7 @@ fn scopes_without_keys_have_all_defaults() {
 fn every_key_of_a_router_is_read() {
     let text = "  label: out\n  dtab: |\n    /svc => /srv ;\n    /srv => /$/inet/127.1/80 ;\n  dstPrefix: /http\n  bindingTimeoutMs: 5\n\
                 \x20 bindingCache: {paths: 1, trees: 2, bounds: 3, clients: 4, idleTtlSecs: 5}\n\
-                \x20 identifier: [{kind: io.l5d.header.token, header: a}]\n\
+                \x20 identifier: [{kind: io.l5d.header.token, header: a}]\n  tracePropagator: {kind: io.l5d.zipkin}\n\
                 \x20 interpreter: {kind: default}\n  originator: true\n  experimental: true\n  maxHeadersKB: 1\n\
                 \x20 maxInitialLineKB: 2\n  maxErrResponseKB: 3\n  streamAfterContentLengthKB: 4\n";
     let router = http(&router(text));
@@ -78,10 +84,8 @@ fn every_key_of_a_router_is_read() {
     assert_eq!(router.binding_timeout(), Duration::from_millis(5));
     let cache = &router.binding_cache;
     assert_eq!((cache.paths, cache.trees, cache.bounds, cache.clients, cache.idle_ttl_secs), (1, 2, 3, 4, 5));
-    let [super::super::Identifier::HeaderToken(token)] = &*router.identifier else {
-        panic!("another identifier")
-    };
-    assert_eq!(token.header, "a");
+    assert!(matches!(&*router.identifier, [Identifier::HeaderToken(token)] if token.header == "a"));
+    assert_eq!(router.trace_propagator.kind(), "io.l5d.zipkin");
     assert_eq!((router.originator, router.experimental), (true, true));
     assert_eq!((router.max_headers_kb, router.max_initial_line_kb, router.max_err_response_kb), (1, 2, 3));
     assert_eq!(router.stream_after_content_length_kb, 4);
@@ -308,15 +312,69 @@ fn a_fault_behind_an_anchor_is_one_fault() {
 }
 
 #[test]
-fn several_identifiers_are_not_built_yet() {
-    let token = "{kind: io.l5d.header.token}";
-    assert_eq!(http(&router(&format!("  identifier: [{token}]\n"))).identifier.len(), 1);
-    let faults =
-        anywhere(&router(&format!("  identifier: [{token}, {token}]\n"))).expect_err("two identifiers");
-    assert!(
-        faults.len() == 1 && faults.iter().all(|fault| fault.reason == config::Reason::NotBuilt),
-        "{faults}"
+fn every_identifier_is_read() {
+    let list = "[{kind: io.l5d.header.token}, {kind: io.l5d.header}, {kind: io.l5d.header, header: a}, \
+                {kind: io.l5d.methodAndHost, httpUriInDst: true}, {kind: io.l5d.path}, \
+                {kind: io.l5d.path, segments: 2, consume: true}, {kind: io.l5d.static, path: /a/b}]";
+    let router = http(&router(&format!("  identifier: {list}\n")));
+    let [token, header, named, host, path, consume, fixed] = &*router.identifier else { panic!("seven") };
+    assert!(matches!(token, Identifier::HeaderToken(of) if of.header == "Host"));
+    assert!(matches!(header, Identifier::Header(of) if of.header == "l5d-name"));
+    assert!(matches!(named, Identifier::Header(of) if of.header == "a"));
+    assert!(matches!(host, Identifier::MethodAndHost(of) if of.http_uri_in_dst));
+    assert!(matches!(path, Identifier::Path(of) if (of.segments, of.consume) == (1, false)));
+    assert!(matches!(consume, Identifier::Path(of) if (of.segments, of.consume) == (2, true)));
+    assert!(matches!(fixed, Identifier::Static(of) if of.path.to_string() == "/a/b"));
+}
+
+#[test]
+fn every_key_of_what_comes_in_is_read() {
+    let server = |keys: &str| {
+        let text = format!("routers: [{{protocol: http, servers: [{{port: 1, {keys}}}]}}]");
+        http(&text).servers.remove(0)
+    };
+    let read =
+        server("clearContext: true, timestampHeader: X-Start, maxCallDepth: 2, addForwardedHeader: {}");
+    assert!(read.clear_context && read.timestamp_header.as_deref() == Some("X-Start"));
+    assert_eq!(read.max_call_depth, 2);
+    let both = read.add_forwarded_header.expect("an empty object turns it on");
+    assert_eq!((both.by.kind(), both.r#for.kind()), ("requestRandom", "requestRandom"));
+    for kind in ["ip", "ip:port", "requestRandom", "connectionRandom", "router"] {
+        let read = server(&format!(
+            "addForwardedHeader: {{by: {{kind: '{kind}'}}, for: {{kind: static, label: x}}}}"
+        ));
+        let both = read.add_forwarded_header.expect("given");
+        assert_eq!(both.by.kind(), kind);
+        assert!(matches!(both.r#for, Labeler::Static(of) if of.label == "x"));
+    }
+}
+
+/// dataplane.md §9: nobody takes the name, which is no fault.
+#[test]
+fn announcing_to_nobody_is_a_warning() {
+    let text = "routers:\n- protocol: http\n  servers:\n  - port: 1\n    announce: [/#/a/b, /#/c]\n";
+    let document = anywhere(text).expect("a document");
+    assert_eq!(
+        wrong(&document.warnings),
+        ["5: no announcer found for /#/a/b", "5: no announcer found for /#/c"]
     );
+    let faults = anywhere(&router("  announcers: [{kind: io.l5d.serversets, zkAddrs: []}]\n"));
+    assert!(faults.expect_err("not built").iter().all(|fault| fault.reason == config::Reason::NotBuilt));
+}
+
+/// A field that frames or routes must not be added to every request.
+#[test]
+fn names_of_time_stamps() {
+    for (name, why) in [
+        ("Content-Length", "the field `Content-Length` has another meaning"),
+        ("host", "the field `Host` has another meaning"),
+        ("'a b'", "`a b` is no name of a header field"),
+        ("''", "`` is no name of a header field"),
+    ] {
+        let text = format!("routers: [{{protocol: http, servers: [{{timestampHeader: {name}}}]}}]");
+        let faults = anywhere(&text).expect_err(name).to_string();
+        assert!(faults.contains(why), "{faults}");
+    }
 }
 
 #[test]
@@ -395,15 +453,7 @@ fn socket_options_without_effect_are_taken_and_others_refused() {
 fn defaults_may_be_written() {
     let check = |key: &str, value: &str, expected: &[&str]| {
         let client = router(&format!("  client: {{{key}: {value}}}\n"));
-        let server = format!("routers:\n- protocol: http\n  x: 1\n  servers: [{{{key}: {value}}}]\n")
-            .replace("  x: 1\n", "");
-        let text = if matches!(key, "clearContext" | "announce") {
-            server
-        } else if key == "streamingEnabled" {
-            router(&format!("  {key}: {value}\n"))
-        } else {
-            client
-        };
+        let text = if key == "streamingEnabled" { router(&format!("  {key}: {value}\n")) } else { client };
         let found: Vec<String> = match anywhere(&text) {
             Ok(_) => Vec::new(),
             Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
@@ -421,10 +471,7 @@ fn defaults_may_be_written() {
     check("forwardClientCert", "true", &[&other("forwardClientCert", "false")]);
     check("forwardClientCert", "maybe", &["`maybe` does not fit key `forwardClientCert`"]);
     check("failFst", "true", &["unknown key `failFst`"]);
-    check("clearContext", "no", &[]);
-    check("clearContext", "yes", &[&other("clearContext", "false")]);
-    check("announce", "[]", &[]);
-    check("announce", "[/#/io.l5d.serversets/x]", &[&other("announce", "[]")]);
+    check("forwardClientCert", "no", &[]);
     check("streamingEnabled", "true", &[]);
     check("streamingEnabled", "false", &[&other("streamingEnabled", "true")]);
 }
