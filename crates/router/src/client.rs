@@ -1,6 +1,7 @@
 //! A client: the live replicas of one bound id, their balancer, their requeue budget and their numbers. Its settings come
 //! from the `client` scopes, its addresses from the binder.
 
+use crate::connection::{ConnectionSettings, SessionCounters};
 use crate::endpoint::{ClientStats, Endpoint};
 use crate::settings::{ClientSettings, RouterSettings};
 use crate::stats::{CacheStats, Faults, PerWorker, client as idx};
@@ -142,6 +143,13 @@ impl Client {
         Arc::new(Endpoint::new(address, balancer.new_load(), Accrual::new(accrual), Arc::clone(&self.stats)))
     }
 
+    /// Connections in use, and of the idle ones those `minSize` keeps: what Linkerd calls the pool; the rest is its cache.
+    fn pool_size(&self, connections: f64, load: f64, endpoints: usize) -> f64 {
+        let used = (load - self.stats.waiters.sum()).clamp(0.0, connections);
+        let kept = f64::from(self.settings.connection.pool.min) * endpoints as f64;
+        used + kept.min(connections - used)
+    }
+
     fn read_gauge(&self, at: usize, now: Nanos) -> f64 {
         let guard = self.members();
         let all: &[Arc<Endpoint>] = if let Members::Known(all) = &**guard { all } else { &[] };
@@ -158,8 +166,9 @@ impl Client {
             "loadbalancer/busy" => all.len() as f64 - available(),
             "loadbalancer/load" => load(),
             "loadbalancer/meanweight" => f64::from(u8::from(!all.is_empty())),
-            "pool_size" => connections.min(load()),
-            "pool_cached" => (connections - load()).max(0.0),
+            "pool_size" => self.pool_size(connections, load(), all.len()),
+            "pool_cached" => connections - self.pool_size(connections, load(), all.len()),
+            "pool_waiters" => self.stats.waiters.sum(),
             _ => 0.0,
         }
     }
@@ -238,7 +247,7 @@ impl ClientFactory {
         }
     }
 
-    fn stats(&self, id: &Path, shown: &str) -> ClientStats {
+    fn stats(&self, id: &Path, shown: &str, connection: ConnectionSettings) -> ClientStats {
         let label = shown.trim_start_matches('/');
         let scope = self.scope.lease(label);
         ClientStats {
@@ -248,6 +257,9 @@ impl ClientFactory {
             faults: Faults::new(&scope),
             connections: PerWorker::new(scope.workers()),
             pending: PerWorker::new(scope.workers()),
+            connection,
+            sessions: SessionCounters::new(&connection.session, &scope),
+            waiters: PerWorker::new(scope.workers()),
             scope,
         }
     }
@@ -266,7 +278,7 @@ impl ReplicasFactory for ClientFactory {
         self.stats.misses.inc();
         let settings = self.settings.client(id);
         let shown: Box<str> = id.to_string().into();
-        let stats = Arc::new(self.stats(id, &shown));
+        let stats = Arc::new(self.stats(id, &shown, settings.connection));
         let balancer = stats.scope.scope("loadbalancer");
         let changes = Changes {
             adds: balancer.counter("adds"),

@@ -1,11 +1,13 @@
 //! One address of a replica set: its load, its fitness, its connections.
 
+use crate::connection::{ConnectionSettings, SessionCounters, SessionEnd};
 use crate::stats::{Faults, PerWorker, client as idx};
 use balance::{Accrual, Change, Load, Nanos, Node, Probe};
 use names::Path;
+use std::any::Any;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use telemetry::{Block, Lease};
 
 /// What a client and its endpoints count.
@@ -17,6 +19,11 @@ pub(crate) struct ClientStats {
     pub(crate) faults: Faults,
     pub(crate) connections: PerWorker,
     pub(crate) pending: PerWorker,
+    /// What its endpoints' connections are like.
+    pub(crate) connection: ConnectionSettings,
+    pub(crate) sessions: Option<SessionCounters>,
+    /// Requests that wait for a connection.
+    pub(crate) waiters: PerWorker,
     pub(crate) scope: Lease,
 }
 
@@ -31,6 +38,7 @@ pub struct Endpoint {
     pub(crate) accrual: Accrual,
     pub(crate) stats: Arc<ClientStats>,
     removed: AtomicBool,
+    shared: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// The only state that is process-wide: it makes ids unique across routers and proxies and is never read otherwise.
@@ -44,7 +52,15 @@ impl Endpoint {
         stats: Arc<ClientStats>,
     ) -> Endpoint {
         let id = NEXT_ID.fetch_add(1, Relaxed);
-        Endpoint { id, address, load, accrual, stats, removed: AtomicBool::new(false) }
+        Endpoint {
+            id,
+            address,
+            load,
+            accrual,
+            stats,
+            removed: AtomicBool::new(false),
+            shared: OnceLock::new(),
+        }
     }
 
     /// Whether discovery no longer names this address. Idle connections to it need not be kept.
@@ -61,6 +77,52 @@ impl Endpoint {
     #[must_use]
     pub fn client(&self) -> &Path {
         &self.stats.id
+    }
+
+    /// What its connections are like.
+    #[must_use]
+    pub fn connection(&self) -> &ConnectionSettings {
+        &self.stats.connection
+    }
+
+    /// What the engines of all workers share about this endpoint, made by whoever asks first. Every call must name the
+    /// same type.
+    ///
+    /// # Panics
+    /// When it was made as another type.
+    pub fn shared<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> &T {
+        let shared = self.shared.get_or_init(|| Box::new(make()));
+        shared.downcast_ref().expect("one engine, one type")
+    }
+
+    /// A request begins (1) or ceases (-1) to wait for a connection.
+    pub fn waiting(&self, worker: usize, n: i64) {
+        if n > 0 {
+            self.stats.block.shard(worker).inc(idx::POOL_WAITED);
+        }
+        self.stats.waiters.add(worker, n);
+    }
+
+    /// A request may not even wait for a connection; told besides [`crate::seam::Failure::TooManyWaiters`].
+    pub fn too_many_waiters(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::POOL_REFUSED);
+    }
+
+    /// A connection is closed because of its age or idleness; told besides [`Endpoint::closing`].
+    pub fn session_ended(&self, end: SessionEnd) {
+        if let Some(sessions) = &self.stats.sessions {
+            sessions.count(end);
+        }
+    }
+
+    /// A connection is given up because nothing came (`read_timeout`).
+    pub fn read_timeout(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::READ_TIMEOUT);
+    }
+
+    /// A connection is given up because nothing was taken (`write_timeout`).
+    pub fn write_timeout(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::WRITE_TIMEOUT);
     }
 
     /// A connection was made after so long. `worker` is the caller's number.

@@ -1,6 +1,7 @@
 //! What a router is told when it is built: plain data, without a trace of the document it came from.
 
 use crate::classify::Classifier;
+use crate::connection::{ConnectionSettings, PoolSettings, SessionSettings, SocketSettings};
 use crate::header::{Known, Name};
 use crate::stats::Clock;
 use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
@@ -77,9 +78,11 @@ impl RouterSettings {
     #[must_use]
     pub fn client(&self, id: &Path) -> ClientSettings {
         let mut merged = ClientSettings::default();
-        for ClientPartial { balancer, accrual, requeue_budget, attempt_timeout } in
-            matching(&self.clients, id)
-        {
+        for partial in matching(&self.clients, id) {
+            let ClientPartial { balancer, accrual, requeue_budget, attempt_timeout, .. } = partial;
+            merge(&mut merged.connection.pool, partial.pool);
+            merge(&mut merged.connection.session, partial.session);
+            merge(&mut merged.connection.socket, partial.socket);
             merge(&mut merged.balancer, *balancer);
             merge(&mut merged.accrual, *accrual);
             merge(&mut merged.requeue_budget, *requeue_budget);
@@ -108,10 +111,18 @@ fn merge<T>(into: &mut T, later: Option<T>) {
 pub struct ServerId(pub usize);
 
 /// What the router knows of a server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerSettings {
     /// Name in metrics, `<ip>/<port>` as configured.
     pub label: String,
+    /// Most requests that may wait for their answer at a time; more are refused (`maxConcurrentRequests`, no limit).
+    pub max_concurrent: Option<u32>,
+    /// Time for a request as the server sees it, retries included (`timeoutMs`; none by default).
+    pub timeout: Option<Nanos>,
+    /// How long callers' connections live.
+    pub session: SessionSettings,
+    /// Options of the listening socket and of callers' connections.
+    pub socket: SocketSettings,
 }
 
 /// Settings for the names a pattern matches.
@@ -158,6 +169,12 @@ pub struct ClientPartial {
     pub requeue_budget: Option<BudgetConfig>,
     /// `requestAttemptTimeoutMs`; 0 is none.
     pub attempt_timeout: Option<Nanos>,
+    /// `hostConnectionPool`, replaced as a whole.
+    pub pool: Option<PoolSettings>,
+    /// `clientSession`, replaced as a whole.
+    pub session: Option<SessionSettings>,
+    /// `socketOptions`, replaced as a whole.
+    pub socket: Option<SocketSettings>,
 }
 
 /// How failed requests are tried again.
@@ -197,6 +214,8 @@ pub struct ClientSettings {
     pub requeue_budget: BudgetConfig,
     /// Time for one attempt; none by default.
     pub attempt_timeout: Option<Nanos>,
+    /// The connections to its endpoints.
+    pub connection: ConnectionSettings,
 }
 
 /// Sizes of the caches (`bindingCache`, dataplane.md §2).

@@ -48,6 +48,7 @@ impl WorkerRouter {
         let fault = (!success).then_some(Fault::Classified);
         ex.verdict = Verdict { status: head.status(), class, fault, at: now };
         ex.phase = Phase::Forwarding;
+        ex.leave_server();
     }
 
     /// An answer that is worth another attempt; the budget has agreed.
