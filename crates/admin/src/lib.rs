@@ -4,6 +4,7 @@
 //! shared memory, connections and header times are bounded, and a handler that panics costs one answer.
 
 mod builtin;
+mod patient;
 mod reply;
 mod routes;
 mod server;

@@ -5,8 +5,8 @@ use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
 use config::Scopes;
 use engines::{HttpSettings, Limits};
 use router::{
-    CacheSettings, Classifier, ClientPartial, HeaderToken, Retries, RouterSettings, Scope, ServerSettings,
-    ServicePartial,
+    CacheSettings, Classifier, ClientPartial, HeaderToken, PoolSettings, Retries, RouterSettings, Scope,
+    ServerSettings, ServicePartial, SessionSettings, SocketSettings,
 };
 
 const KB: usize = 1024;
@@ -56,7 +56,51 @@ fn identifier(from: &[doc::Identifier]) -> HeaderToken {
 
 /// A server is named by what was configured, not by what it got (observability.md §2.4).
 fn server(from: &doc::HttpServer) -> ServerSettings {
-    ServerSettings { label: format!("{}/{}", from.ip, from.port.value) }
+    ServerSettings {
+        label: format!("{}/{}", from.ip, from.port.value),
+        max_concurrent: from.max_concurrent_requests,
+        timeout: from.timeout_ms.map(timeout).filter(|t| t.0 > 0),
+        session: session(&from.server_session),
+        socket: socket(&from.socket_options),
+    }
+}
+
+/// Options of sockets: of a server, of a client, of the admin server.
+pub(crate) fn socket(from: &doc::SocketOptions) -> SocketSettings {
+    let limit = |ms: Option<u32>| ms.filter(|ms| *ms > 0).map(|ms| Nanos::from_millis(ms.into()));
+    SocketSettings {
+        no_delay: from.no_delay,
+        reuse_addr: from.reuse_addr,
+        reuse_port: from.reuse_port,
+        read_timeout: limit(from.read_timeout_ms),
+        write_timeout: limit(from.write_timeout_ms),
+        keep_alive: from.keep_alive,
+        backlog: from.backlog,
+    }
+}
+
+/// What the admin server spends at most, as far as the document says.
+pub(crate) fn admin_limits(socket: &SocketSettings) -> admin::Limits {
+    let mut limits = admin::Limits::default();
+    if let Some(read) = socket.read_timeout {
+        (limits.head, limits.body) = (read.into(), read.into());
+    }
+    limits.write = socket.write_timeout.map(Into::into);
+    limits
+}
+
+fn session(from: &doc::Session) -> SessionSettings {
+    let limit = |ms: Option<u32>| ms.map(|ms| Nanos::from_millis(ms.into()));
+    SessionSettings { idle: limit(from.idle_time_ms), life: limit(from.life_time_ms) }
+}
+
+fn pool(from: &doc::HostConnectionPool) -> PoolSettings {
+    PoolSettings {
+        min: from.min_size,
+        max: from.max_size,
+        max_waiters: from.max_waiters,
+        idle: from.idle_time_ms.map(|ms| Nanos::from_millis(ms.into())),
+    }
 }
 
 fn scopes<S, T>(from: &Scopes<S>, settings: impl Fn(&S) -> T) -> Vec<Scope<T>> {
@@ -84,6 +128,9 @@ fn client(from: &doc::ClientSettings) -> ClientPartial {
         accrual: from.failure_accrual.as_ref().map(accrual),
         requeue_budget: from.requeue_budget.as_ref().map(budget),
         attempt_timeout: from.request_attempt_timeout_ms.map(timeout),
+        pool: from.host_connection_pool.as_ref().map(pool),
+        session: from.client_session.as_ref().map(session),
+        socket: from.socket_options.as_ref().map(socket),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::client::ClientSettings;
 use super::naming::{Identifier, Interpreter};
-use super::positive;
 use super::service::ServiceSettings;
+use super::session::Session;
 use super::socket::SocketOptions;
+use super::{positive, positive_if_any};
 use config::{Context, Fault, OneOrMore, Places, Scopes, Spanned, config, kinds};
 use names::{Dtab, Path};
 use std::net::{IpAddr, SocketAddr};
@@ -113,9 +114,16 @@ config! {
         label "label": Option<String>, example "front";
         /// Options of the listening socket and of its connections.
         socket_options "socketOptions": SocketOptions = "{}", example "{backlog: 128}";
+        /// How many requests may wait for their answer at a time; more are refused with 503, safe to be sent again. No limit
+        /// when absent.
+        max_concurrent_requests "maxConcurrentRequests": Option<u32>, from 1, check positive_if_any, example "1000";
+        /// How long a request may take with all its retries, in milliseconds; 0 or less is no limit.
+        timeout_ms "timeoutMs": Option<i32>, example "10000";
+        /// How long callers' connections live.
+        server_session "serverSession": Session = "{}", example "{idleTimeMs: 60000}";
     }
     later {
-        "tls", "maxConcurrentRequests", "timeoutMs", "serverSession", "addForwardedHeader",
+        "tls", "addForwardedHeader",
         "timestampHeader", "maxCallDepth",
     }
     only {

@@ -1,6 +1,7 @@
 //! The Linkerd document, tested from its text: values, faults, the reference files, the recorded cases.
 
 mod conformance;
+mod connections;
 mod declarations;
 mod describe;
 mod golden;
