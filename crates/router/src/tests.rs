@@ -2,6 +2,7 @@
 
 mod caches;
 mod context;
+mod limits;
 mod mesh;
 mod property;
 mod retries;
