@@ -5,6 +5,7 @@
 
 mod builtin;
 mod client;
+mod patient;
 mod reply;
 mod routes;
 mod server;

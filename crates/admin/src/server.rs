@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::patient::Patient;
 use crate::{Request, Response, Routes, status};
 
 /// What one admin server spends at most.
@@ -29,6 +30,8 @@ pub struct Limits {
     pub head: Duration,
     /// How long a request's body may take. Default 10 s.
     pub body: Duration,
+    /// How long a caller may take nothing of an answer. Default: for ever.
+    pub write: Option<Duration>,
     /// Largest request body, in bytes; a larger one is answered with 413. Default 1 MiB.
     pub body_bytes: usize,
     /// How long requests that are being answered may take to end once the server is told to stop. Default 5 s.
@@ -41,6 +44,7 @@ impl Default for Limits {
             connections: 128,
             head: Duration::from_secs(60),
             body: Duration::from_secs(10),
+            write: None,
             body_bytes: 1 << 20,
             drain: Duration::from_secs(5),
         }
@@ -69,20 +73,12 @@ impl AdminHandle {
 }
 
 impl Admin {
-    /// Binds `address` (port 0: any free one) with the default limits.
+    /// Takes a socket that listens and does not block. To be called on the runtime that is to serve it.
     ///
     /// # Errors
-    /// When the address cannot be bound.
-    pub async fn bind(address: SocketAddr, routes: Routes) -> io::Result<Admin> {
-        Admin::bind_with(address, routes, Limits::default()).await
-    }
-
-    /// Binds `address` with the given limits.
-    ///
-    /// # Errors
-    /// When the address cannot be bound.
-    pub async fn bind_with(address: SocketAddr, routes: Routes, limits: Limits) -> io::Result<Admin> {
-        let listener = TcpListener::bind(address).await?;
+    /// What the system says when the socket cannot be used.
+    pub fn on(listener: std::net::TcpListener, routes: Routes, limits: Limits) -> io::Result<Admin> {
+        let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
         let routes = Arc::new(routes.with_index());
         Ok(Admin { listener, address, routes, limits, stop: watch::Sender::new(false) })
@@ -152,7 +148,7 @@ impl Admin {
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Patient::new(stream, limits.write)), service);
             let mut served = std::pin::pin!(served);
             // Errors are the client's: a reset, a head that is no HTTP, one that came too slowly.
             tokio::select! {

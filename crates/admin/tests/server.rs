@@ -20,7 +20,9 @@ struct Running {
 }
 
 async fn start(routes: Routes, limits: Limits) -> Running {
-    let admin = Admin::bind_with(([127, 0, 0, 1], 0).into(), routes, limits).await.unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let admin = Admin::on(listener, routes, limits).unwrap();
     let (address, handle) = (admin.address(), admin.handle());
     Running { address, handle, task: tokio::spawn(admin.serve()) }
 }

@@ -1,13 +1,14 @@
 //! Listening and accepting (architecture.md §2): one socket for each address for the life of the process.
 
 use crate::context::Live;
+use router::SocketSettings;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -18,17 +19,47 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How often such failures are logged at most.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Binds and listens. Port 0 takes any free port.
+/// Binds and listens. Port 0 takes any free port. Accepted connections inherit `no_delay` and `keep_alive`: Linux copies
+/// them from the listening socket, so that a new connection costs no system call for them.
 ///
 /// # Errors
 /// What the system says, such as an address in use.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn listen(address: SocketAddr, settings: &SocketSettings) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+    prepare(&socket, settings)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    let backlog = settings.backlog.map_or(BACKLOG, |n| i32::try_from(n).unwrap_or(i32::MAX));
+    socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// A socket to connect to `address` with.
+///
+/// # Errors
+/// What the system says, such as no descriptor left.
+pub(crate) fn dialler(address: SocketAddr, settings: &SocketSettings) -> io::Result<TcpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    prepare(&socket, settings)?;
+    socket.set_nonblocking(true)?;
+    Ok(TcpSocket::from_std_stream(socket.into()))
+}
+
+/// Sets what differs from a new socket's own options.
+fn prepare(socket: &Socket, settings: &SocketSettings) -> io::Result<()> {
+    if settings.reuse_addr {
+        socket.set_reuse_address(true)?;
+    }
+    if settings.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if settings.no_delay {
+        socket.set_tcp_nodelay(true)?;
+    }
+    if let Some(probe) = settings.keep_alive {
+        socket.set_keepalive(probe)?;
+    }
+    Ok(())
 }
 
 /// Accepts until `stop` turns true, then empties the queue and closes the socket: whoever was let into the queue is
@@ -91,6 +122,7 @@ pub(crate) struct Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use socket2::SockRef;
 
     #[test]
     fn the_least_loaded_worker_gets_the_connection_and_equals_take_turns() {
@@ -106,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn stopping_empties_the_queue_first() {
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap(), &SocketSettings::default()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(true);
         let callers: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
@@ -115,5 +147,61 @@ mod tests {
         assert_eq!(accepted.len(), callers.len());
         assert!(std::net::TcpStream::connect(address).is_err());
         drop(stop);
+    }
+
+    const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+    /// What the kernel knows of a socket: SO_REUSEADDR, SO_REUSEPORT, TCP_NODELAY, SO_KEEPALIVE.
+    fn options<'a>(io: impl Into<SockRef<'a>>) -> [bool; 4] {
+        let io = io.into();
+        [io.reuse_address(), io.reuse_port(), io.tcp_nodelay(), io.keepalive()].map(Result::unwrap)
+    }
+
+    /// dataplane.md §3.3: on the listening socket, on what it accepts, on what is dialled.
+    #[tokio::test]
+    async fn socket_options_reach_the_kernel() {
+        async fn check(settings: SocketSettings, want: [bool; 4]) {
+            let listener = listen(ANY, &settings).unwrap();
+            assert_eq!(options(&listener), want, "{settings:?}");
+            let address = listener.local_addr().unwrap();
+            let dialled = dialler(address, &settings).unwrap().connect(address).await.unwrap();
+            assert_eq!(options(&dialled), want, "dialled: {settings:?}");
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let (accepted, _) = listener.accept().await.unwrap();
+            assert_eq!(options(&accepted)[2..], want[2..], "accepted: {settings:?}");
+        }
+        let default = SocketSettings::default();
+        check(default, [true, false, true, false]).await;
+        check(SocketSettings { reuse_addr: false, ..default }, [false, false, true, false]).await;
+        check(SocketSettings { reuse_port: true, ..default }, [true, true, true, false]).await;
+        check(SocketSettings { no_delay: false, ..default }, [true, false, false, false]).await;
+        check(SocketSettings { keep_alive: Some(true), ..default }, [true, false, true, true]).await;
+        check(SocketSettings { keep_alive: Some(false), ..default }, [true, false, true, false]).await;
+    }
+
+    #[test]
+    fn a_port_is_shared_by_those_who_agree_to() {
+        let shared = SocketSettings { reuse_port: true, ..SocketSettings::default() };
+        let first = listen(ANY, &shared).unwrap();
+        let address = first.local_addr().unwrap();
+        assert!(listen(address, &SocketSettings::default()).is_err());
+        listen(address, &shared).unwrap();
+    }
+
+    /// The kernel queues one connection more than it is told; what comes then is left without an answer.
+    #[tokio::test]
+    async fn the_backlog_is_as_long_as_asked() {
+        for backlog in [1, 5] {
+            let settings = SocketSettings { backlog: Some(backlog), ..SocketSettings::default() };
+            let address = listen(ANY, &settings).map(|l| (l.local_addr().unwrap(), l)).unwrap();
+            let mut queued = Vec::new();
+            while let Ok(Ok(io)) =
+                tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address.0)).await
+            {
+                queued.push(io);
+                assert!(queued.len() < 100);
+            }
+            assert_eq!(queued.len(), backlog as usize + 1);
+        }
     }
 }

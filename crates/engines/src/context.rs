@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::http1::Work;
 use crate::pool::Pool;
+use crate::worker::Peers;
 use router::{Server, WorkerRouter};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -29,13 +30,15 @@ pub(crate) struct Context {
     #[expect(clippy::vec_box, reason = "the boxes themselves are what is recycled")]
     works: RefCell<Vec<Box<Work>>>,
     pub(crate) connections: Connections,
+    pub(crate) peers: Peers,
 }
 
 impl Context {
-    pub(crate) fn new(clock: Clock, worker: usize, live: Arc<AtomicUsize>) -> Context {
+    pub(crate) fn new(clock: Clock, worker: usize, live: Arc<AtomicUsize>, peers: Peers) -> Context {
         Context {
             clock,
             worker,
+            peers,
             pool: RefCell::default(),
             scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
             buffers: RefCell::default(),

@@ -3,11 +3,13 @@
 mod attempt;
 mod body;
 mod connection;
+mod dial;
 mod exchange;
 mod flow;
 mod framing;
 mod head;
 mod out;
+mod patience;
 #[cfg(test)]
 mod property;
 mod read;

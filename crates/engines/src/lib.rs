@@ -8,6 +8,7 @@ mod clock;
 mod context;
 mod http1;
 mod pool;
+mod pulse;
 mod timer;
 mod worker;
 

@@ -1,68 +1,15 @@
-//! A worker's idle connections to back ends: most recent first, none of them dead.
+//! A worker's idle connections to back ends: most recent first, none of them dead, none older than it may be.
+
+mod slots;
+mod upstream;
+
+pub(crate) use slots::{Entry, Grant, Slot, Slots};
+pub(crate) use upstream::Upstream;
 
 use balance::Nanos;
 use router::Endpoint;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use tokio::net::TcpStream;
-
-/// A connection to a back end.
-#[derive(Debug)]
-pub(crate) struct Upstream {
-    pub(crate) io: TcpStream,
-    endpoint: Arc<Endpoint>,
-    worker: usize,
-    born: Nanos,
-    /// Latest use.
-    used: Nanos,
-    /// Exchanges it served.
-    pub(crate) served: u64,
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
-}
-
-impl Upstream {
-    pub(crate) fn new(io: TcpStream, endpoint: Arc<Endpoint>, worker: usize, now: Nanos) -> Upstream {
-        Upstream { io, endpoint, worker, born: now, used: now, served: 0, sent: 0, received: 0 }
-    }
-
-    /// Another exchange over it has ended, well or not.
-    pub(crate) fn count_use(&mut self, now: Nanos) {
-        self.used = now;
-        self.served += 1;
-    }
-
-    /// Whether discovery still lists the back end.
-    fn is_wanted(&self) -> bool {
-        let wanted = !self.endpoint.is_removed();
-        if !wanted {
-            self.endpoint.closing(self.worker);
-        }
-        wanted
-    }
-
-    /// Whether nothing has arrived on an idle connection: neither its end nor bytes nobody asked for.
-    ///
-    /// The runtime's readiness says so without a system call unless something did arrive.
-    fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        match self.io.poll_read_ready(&mut cx) {
-            Poll::Pending => true,
-            Poll::Ready(_) => {
-                matches!(self.io.try_read(&mut [0; 1]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
-            }
-        }
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.endpoint.closed(self.worker, self.used.since(self.born), self.served, self.sent, self.received);
-    }
-}
 
 /// Endpoint ids are unique numbers already.
 #[derive(Default)]
@@ -92,30 +39,73 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// The connection used last that is still open.
-    pub(crate) fn take(&mut self, endpoint: u64) -> Option<Upstream> {
+    /// The connection used last that is still open and not too old.
+    pub(crate) fn take(&mut self, endpoint: u64, now: Nanos) -> Option<Upstream> {
         let idle = self.idle.get_mut(&endpoint)?;
         while let Some(mut upstream) = idle.pop() {
-            if upstream.is_quiet() {
+            upstream.wake();
+            if upstream.is_quiet() && !upstream.is_over(now) {
                 return Some(upstream);
             }
         }
         None
     }
 
-    /// Keeps a connection whose exchange has ended cleanly.
-    pub(crate) fn put(&mut self, upstream: Upstream) {
-        self.idle.entry(upstream.endpoint.id).or_default().push(upstream);
+    /// Keeps a connection whose exchange has ended cleanly, or gives it to whoever waits for one.
+    pub(crate) fn put(&mut self, mut upstream: Upstream, now: Nanos) {
+        if upstream.is_over(now) {
+            return;
+        }
+        if let Some(upstream) = upstream.offer() {
+            self.idle.entry(upstream.endpoint().id).or_default().push(upstream);
+        }
     }
 
-    /// Closes connections that ended, and those whose endpoint discovery has dropped. Run about once a second.
-    pub(crate) fn sweep(&mut self) {
+    /// Closes the idle connections of an endpoint: none of them is trusted.
+    pub(crate) fn forget(&mut self, endpoint: &Endpoint) {
+        for mut upstream in self.idle.remove(&endpoint.id).unwrap_or_default() {
+            upstream.wake();
+            upstream.close();
+        }
+    }
+
+    /// Gives idle connections of an endpoint to those who wait for one, on whatever worker.
+    pub(crate) fn share(&mut self, endpoint: u64) {
+        if let Some(idle) = self.idle.get_mut(&endpoint) {
+            share(idle);
+        }
+    }
+
+    /// Closes connections that ended, are too old, or whose endpoint discovery has dropped. Run about once a second.
+    pub(crate) fn sweep(&mut self, now: Nanos) {
         self.idle.retain(|_, idle| {
-            idle.retain_mut(|upstream| upstream.is_wanted() && upstream.is_quiet());
+            idle.retain_mut(|upstream| {
+                let kept = upstream.is_wanted() && upstream.is_quiet() && !upstream.is_over(now);
+                if !kept {
+                    upstream.wake();
+                }
+                kept
+            });
+            share(idle);
             if idle.capacity() > 2 * idle.len() + 16 {
                 idle.shrink_to_fit();
             }
             !idle.is_empty()
         });
+    }
+}
+
+fn share(idle: &mut Vec<Upstream>) {
+    while idle.last().is_some_and(Upstream::is_awaited)
+        && let Some(mut upstream) = idle.pop()
+    {
+        upstream.wake();
+        if !upstream.is_quiet() {
+            continue;
+        }
+        if let Some(upstream) = upstream.offer() {
+            idle.push(upstream);
+            return;
+        }
     }
 }

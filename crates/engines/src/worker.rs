@@ -5,6 +5,7 @@ use crate::accept::{self, Accepted};
 use crate::clock::Clock;
 use crate::context::{Context, Draining, Live, ServerContext};
 use crate::http1::{Connection, Limits};
+use crate::pulse::Pulse;
 use router::{Router, ServerId};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use telemetry::Metrics;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, watch};
@@ -35,8 +37,13 @@ impl Default for HttpSettings {
     }
 }
 
+/// How often a worker looks after what is not urgent.
+const TICK: Duration = Duration::from_secs(1);
+
 enum Command {
     Serve(Serve),
+    /// Give idle connections to this endpoint to those who wait for one.
+    Share(u64),
     Connection(usize, Accepted),
     Drain(Draining),
     Stop,
@@ -59,6 +66,25 @@ pub struct Workers {
     clock: Clock,
 }
 
+/// The way to all workers, from any.
+#[derive(Clone)]
+pub(crate) struct Peers(Arc<[mpsc::UnboundedSender<Command>]>);
+
+impl Peers {
+    /// How many workers there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Asks a worker to share its idle connections to an endpoint.
+    pub(crate) fn ask_to_share(&self, worker: usize, endpoint: u64) {
+        if let Some(commands) = self.0.get(worker) {
+            // A worker that is gone has no connections.
+            let _ = commands.send(Command::Share(endpoint));
+        }
+    }
+}
+
 struct WorkerHandle {
     commands: mpsc::UnboundedSender<Command>,
     live: Arc<AtomicUsize>,
@@ -73,12 +99,19 @@ pub struct Drained {
 }
 
 impl Workers {
-    /// Starts so many workers.
+    /// Starts so many workers. What they have to do is told in `workers/<number>` of `metrics`.
     ///
     /// # Errors
     /// What the system says when it has no thread or no descriptor left.
-    pub fn start(count: usize, clock: Clock) -> io::Result<Workers> {
-        let workers = (0..count.max(1)).map(|i| WorkerHandle::start(i, clock)).collect::<io::Result<_>>()?;
+    pub fn start(count: usize, clock: Clock, metrics: &Metrics) -> io::Result<Workers> {
+        let (commands, queues): (Vec<_>, Vec<_>) =
+            (0..count.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
+        let peers = Peers(commands.into());
+        let start = |(i, queue): (usize, _)| {
+            let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]));
+            WorkerHandle::start(i, clock, peers.clone(), queue, pulse)
+        };
+        let workers = queues.into_iter().enumerate().map(start).collect::<io::Result<_>>()?;
         Ok(Workers { workers, stop: watch::channel(false).0, servers: AtomicUsize::new(0), clock })
     }
 
@@ -177,18 +210,24 @@ impl Drop for Workers {
 }
 
 impl WorkerHandle {
-    fn start(index: usize, clock: Clock) -> io::Result<WorkerHandle> {
+    fn start(
+        index: usize,
+        clock: Clock,
+        peers: Peers,
+        queue: mpsc::UnboundedReceiver<Command>,
+        pulse: Pulse,
+    ) -> io::Result<WorkerHandle> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-        let (commands, queue) = mpsc::unbounded_channel();
+        let commands = peers.0[index].clone();
         let live = Arc::new(AtomicUsize::new(0));
         let count = live.clone();
         let run = move || {
-            let context = Rc::new(Context::new(clock, index, count));
+            let context = Rc::new(Context::new(clock, index, count, peers));
             let local = tokio::task::LocalSet::new();
             // A panic of a connection's task stays in that task. One that arrives here means that the worker's own
             // state is broken: half a proxy is worse than a restart.
             let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                local.block_on(&runtime, work(context, queue));
+                local.block_on(&runtime, work(context, queue, pulse));
                 drop(local);
             }));
             if ran.is_err() {
@@ -226,14 +265,15 @@ async fn distribute(
 }
 
 /// A worker's life.
-async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>) {
+async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>, mut pulse: Pulse) {
     let mut servers: HashMap<usize, Rc<ServerContext>> = HashMap::new();
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let command = tokio::select! {
             command = queue.recv() => command,
-            _ = ticks.tick() => {
+            due = ticks.tick() => {
+                pulse.beat(due);
                 tick(&context, &servers);
                 continue;
             }
@@ -248,6 +288,7 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>)
                     welcome(server, io, accepted.peer, accepted.live);
                 }
             }
+            Some(Command::Share(endpoint)) => context.pool.borrow_mut().share(endpoint),
             Some(Command::Drain(draining)) => context.connections.drain(draining),
             Some(Command::Stop) | None => return,
         }
@@ -280,7 +321,6 @@ fn begin(context: &Rc<Context>, serve: Serve) -> (usize, Rc<ServerContext>) {
 }
 
 fn welcome(server: &Rc<ServerContext>, io: TcpStream, peer: std::net::SocketAddr, live: Live) {
-    let _ = io.set_nodelay(true);
     tokio::task::spawn_local(Connection::new(server.clone(), io, peer, live).serve());
 }
 
@@ -289,6 +329,6 @@ fn tick(context: &Context, servers: &HashMap<usize, Rc<ServerContext>>) {
     for server in servers.values() {
         server.router.borrow_mut().tick(now);
     }
-    context.pool.borrow_mut().sweep();
+    context.pool.borrow_mut().sweep(now);
     context.trim();
 }

@@ -12,6 +12,7 @@ mod identifier;
 mod naming;
 mod router;
 mod service;
+mod session;
 mod socket;
 mod telemeter;
 
@@ -30,6 +31,7 @@ pub use naming::{
 };
 pub use router::{BindingCache, HttpRouter, HttpServer, Router, TracePropagator};
 pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
+pub use session::{HostConnectionPool, Session};
 pub use socket::SocketOptions;
 pub use telemeter::{Admin, Prometheus, Telemeter, Usage};
 
@@ -116,6 +118,11 @@ fn load_in(
 /// A rule of many keys.
 fn positive(value: &u32) -> Result<(), String> {
     if *value > 0 { Ok(()) } else { Err(format!("{value} is not positive")) }
+}
+
+/// As [`positive`], where there may be no value.
+fn positive_if_any(value: &Option<u32>) -> Result<(), String> {
+    value.as_ref().map_or(Ok(()), positive)
 }
 
 /// A timeout in milliseconds, of which 0 and less mean none.

@@ -116,7 +116,7 @@ impl Proxy {
         let sources = Arc::new(Sources::new(document)?);
         let (admin, admin_stop) =
             serve_admin(document, &metrics, &shutdown, &sources, &mut admin_task).await?;
-        let workers = Workers::start(count, clock).map_err(StartError::System)?;
+        let workers = Workers::start(count, clock, &metrics).map_err(StartError::System)?;
         let mut servers = Vec::new();
         for (router, listeners) in document.routers.iter().zip(listeners) {
             let doc::Router::Http(router) = router;
@@ -191,17 +191,15 @@ fn default_workers() -> usize {
 
 /// Binds the sockets of all routers.
 fn listen_all(document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartError> {
-    let listen = |label: &str, address| {
-        engines::listen(address).map_err(|error| StartError::Listen {
-            what: format!("router `{label}`"),
-            address,
-            error,
-        })
+    let listen = |label: &str, server: &doc::HttpServer| {
+        let (what, address) = (format!("router `{label}`"), server.address());
+        let listener = engines::listen(address, &translate::socket(&server.socket_options));
+        listener.map_err(|error| StartError::Listen { what, address, error })
     };
     document
         .routers
         .iter()
-        .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s.address())).collect())
+        .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s)).collect())
         .collect()
 }
 
@@ -258,11 +256,14 @@ async fn serve_admin(
     }
     let routes = delegator::add(routes, sources);
     let routes = explain::page::add(routes, &Arc::new(document.clone()), sources);
-    let server = admin::Admin::bind(address, routes).await.map_err(|error| StartError::Listen {
+    let socket = translate::socket(&document.admin.socket_options);
+    let listener = engines::listen(address, &socket).map_err(|error| StartError::Listen {
         what: "the admin server".to_owned(),
         address,
         error,
     })?;
+    let server =
+        admin::Admin::on(listener, routes, translate::admin_limits(&socket)).map_err(StartError::System)?;
     let bound = server.address();
     let stop = server.handle();
     task.spawn(server.serve());

@@ -6,8 +6,8 @@ use config::Scopes;
 use engines::{HttpSettings, Limits};
 use router::{
     CacheSettings, Classifier, ClientPartial, Forwarded, HeaderPath, HeaderToken, Identifier, Labeler,
-    MethodAndHost, PathSegments, Propagator, Retries, RouterSettings, Scope, ServerSettings, ServicePartial,
-    StaticName,
+    MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings, Scope, ServerSettings,
+    ServicePartial, SessionSettings, SocketSettings, StaticName,
 };
 
 const KB: usize = 1024;
@@ -80,6 +80,10 @@ fn server(from: &doc::HttpServer, router: &str) -> ServerSettings {
             .map(|f| Forwarded { by: label(&f.by), r#for: label(&f.r#for) }),
         timestamp_header: from.timestamp_header.as_ref().map(|name| name.as_bytes().into()),
         max_call_depth: from.max_call_depth as usize,
+        max_concurrent: from.max_concurrent_requests,
+        timeout: from.timeout_ms.map(timeout).filter(|t| t.0 > 0),
+        session: session(&from.server_session),
+        socket: socket(&from.socket_options),
     }
 }
 
@@ -93,6 +97,44 @@ fn labeler(from: &doc::Labeler, router: &str) -> Labeler {
         doc::Labeler::Static(s) => {
             Labeler::fixed(&format!("_{}", s.label.strip_prefix('_').unwrap_or(&s.label)))
         }
+    }
+}
+
+/// Options of sockets: of a server, of a client, of the admin server.
+pub(crate) fn socket(from: &doc::SocketOptions) -> SocketSettings {
+    let limit = |ms: Option<u32>| ms.filter(|ms| *ms > 0).map(|ms| Nanos::from_millis(ms.into()));
+    SocketSettings {
+        no_delay: from.no_delay,
+        reuse_addr: from.reuse_addr,
+        reuse_port: from.reuse_port,
+        read_timeout: limit(from.read_timeout_ms),
+        write_timeout: limit(from.write_timeout_ms),
+        keep_alive: from.keep_alive,
+        backlog: from.backlog,
+    }
+}
+
+/// What the admin server spends at most, as far as the document says.
+pub(crate) fn admin_limits(socket: &SocketSettings) -> admin::Limits {
+    let mut limits = admin::Limits::default();
+    if let Some(read) = socket.read_timeout {
+        (limits.head, limits.body) = (read.into(), read.into());
+    }
+    limits.write = socket.write_timeout.map(Into::into);
+    limits
+}
+
+fn session(from: &doc::Session) -> SessionSettings {
+    let limit = |ms: Option<u32>| ms.map(|ms| Nanos::from_millis(ms.into()));
+    SessionSettings { idle: limit(from.idle_time_ms), life: limit(from.life_time_ms) }
+}
+
+fn pool(from: &doc::HostConnectionPool) -> PoolSettings {
+    PoolSettings {
+        min: from.min_size,
+        max: from.max_size,
+        max_waiters: from.max_waiters,
+        idle: from.idle_time_ms.map(|ms| Nanos::from_millis(ms.into())),
     }
 }
 
@@ -123,6 +165,9 @@ fn client(from: &doc::ClientSettings) -> ClientPartial {
         fail_fast: from.fail_fast,
         requeue_budget: from.requeue_budget.as_ref().map(budget),
         attempt_timeout: from.request_attempt_timeout_ms.map(timeout),
+        pool: from.host_connection_pool.as_ref().map(pool),
+        session: from.client_session.as_ref().map(session),
+        socket: from.socket_options.as_ref().map(socket),
     }
 }
 

@@ -46,11 +46,17 @@ pub enum Fault {
     TooManyHops,
     /// The only identifier failed.
     IdentifierFailed,
+    /// Too many requests wait for a connection already.
+    TooManyWaiters,
+    /// The server has as many requests under way as it may.
+    TooManyRequests,
+    /// The server's own time for a request was over.
+    ServerTimeout,
 }
 
 impl Fault {
     /// All faults, in the order of their declaration.
-    pub(crate) const NAMES: [&'static str; 17] = [
+    pub(crate) const NAMES: [&'static str; 20] = [
         "failures/classified",
         "failures/unidentified",
         "failures/bad_dtab",
@@ -68,13 +74,20 @@ impl Fault {
         "failures/marked_down",
         "failures/too_many_hops",
         "failures/identifier_failed",
+        "failures/too_many_waiters",
+        "failures/too_many_requests",
+        "failures/server_timeout",
     ];
 
     /// The status of the answer.
     pub(crate) const fn status(self) -> u16 {
         match self {
             Fault::Unidentified | Fault::BadDtab | Fault::TooManyHops => 400,
-            Fault::AttemptTimeout | Fault::TotalTimeout | Fault::Overload => 503,
+            Fault::AttemptTimeout
+            | Fault::TotalTimeout
+            | Fault::ServerTimeout
+            | Fault::TooManyRequests
+            | Fault::Overload => 503,
             _ => 502,
         }
     }
@@ -107,7 +120,19 @@ pub(crate) fn answer(fault: Fault, message: &str, retryable: Option<bool>, limit
         headers.push(("l5d-retryable", retryable.to_string().into_bytes()));
     }
     headers.push(("Content-Type", b"text/plain".to_vec()));
-    Generated { status: fault.status(), headers, body: message.as_bytes()[..end].to_vec() }
+    Generated {
+        status: fault.status(),
+        headers,
+        body: message.as_bytes()[..end].to_vec(),
+        last_if_head: false,
+    }
+}
+
+/// The answer to a request beyond `maxConcurrentRequests` (dataplane.md §3.1): safe to send again, elsewhere.
+pub(crate) fn refusal() -> Generated {
+    let headers = vec![("Retry-After", b"0".to_vec()), ("finagle-http-nack", b"true".to_vec())];
+    let body = b"Request was not processed by the server due to an error and is safe to retry".to_vec();
+    Generated { status: Fault::TooManyRequests.status(), headers, body, last_if_head: true }
 }
 
 /// A request no identifier knows; `reason` says why.
@@ -191,6 +216,15 @@ pub(crate) fn total_timeout(timeout: Nanos) -> String {
     )
 }
 
+/// A request that took longer than its server allows (`timeoutMs`).
+pub(crate) fn server_timeout(timeout: Nanos, server: &str) -> String {
+    format!(
+        "exceeded {} to {server} while waiting for a response for an individual request, excluding retries. Remote \
+         Info: Not Available",
+        text::duration(timeout)
+    )
+}
+
 /// Something went wrong on a connection.
 pub(crate) fn transport(what: &str, reason: &str, at: SocketAddr, client: &str) -> String {
     let colon = if reason.is_empty() { "" } else { ": " };
@@ -203,6 +237,8 @@ pub(crate) fn transport(what: &str, reason: &str, at: SocketAddr, client: &str) 
 pub(crate) const NACKED: &str = "The request was Nacked by the server";
 /// The back end refused a request that must not be sent again.
 pub(crate) const NACKED_FOR_GOOD: &str = "The request was Nacked by the server and should not be retried";
+/// More requests wait for a connection than `maxWaiters` allows; the name callers of Linkerd know it by.
+pub(crate) const TOO_MANY_WAITERS: &str = "com.twitter.finagle.TooManyWaitersException";
 /// No room for another name.
 pub(crate) const OVERLOAD: &str =
     "Too many names are in use at the same time: the binding cache and its one-shots are full";

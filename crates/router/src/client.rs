@@ -4,6 +4,7 @@
 mod replicas;
 
 use crate::authority;
+use crate::connection::SessionCounters;
 use crate::endpoint::{ClientStats, Endpoint};
 use crate::settings::{ClientSettings, RouterSettings};
 use crate::stats::{CacheStats, FailFastStats, Faults, PerWorker, client as idx};
@@ -207,6 +208,13 @@ impl Client {
         self.members.store(Arc::new(Members::Known(ReplicaSet::new(members, before, &self.settings))));
     }
 
+    /// Connections in use, and of the idle ones those `minSize` keeps: what Linkerd calls the pool; the rest is its cache.
+    fn pool_size(&self, connections: f64, load: f64, endpoints: usize) -> f64 {
+        let used = (load - self.stats.waiters.sum()).clamp(0.0, connections);
+        let kept = f64::from(self.settings.connection.pool.min) * endpoints as f64;
+        used + kept.min(connections - used)
+    }
+
     fn read_gauge(&self, at: usize, now: Nanos) -> f64 {
         let guard = self.members();
         let none = ReplicaSet::default();
@@ -227,8 +235,9 @@ impl Client {
             "loadbalancer/meanweight" => set.mean_weight(),
             "loadbalancer/num_weight_classes" => set.count_groups(now).0 as f64,
             "loadbalancer/busy_weight_classes" => set.count_groups(now).1 as f64,
-            "pool_size" => connections.min(load()),
-            "pool_cached" => (connections - load()).max(0.0),
+            "pool_size" => self.pool_size(connections, load(), all.len()),
+            "pool_cached" => connections - self.pool_size(connections, load(), all.len()),
+            "pool_waiters" => self.stats.waiters.sum(),
             _ => 0.0,
         }
     }
@@ -323,7 +332,8 @@ impl ClientFactory {
         }
     }
 
-    fn stats(&self, id: &Path, shown: &str, fail_fast: bool) -> ClientStats {
+    fn stats(&self, id: &Path, shown: &str, settings: &ClientSettings) -> ClientStats {
+        let ClientSettings { fail_fast, connection, .. } = *settings;
         let label = shown.trim_start_matches('/');
         let scope = self.scope.lease(label);
         ClientStats {
@@ -334,6 +344,9 @@ impl ClientFactory {
             fail_fast: fail_fast.then(|| FailFastStats::new(&scope)),
             connections: PerWorker::new(scope.workers()),
             pending: PerWorker::new(scope.workers()),
+            connection,
+            sessions: SessionCounters::new(&connection.session, &scope),
+            waiters: PerWorker::new(scope.workers()),
             scope,
         }
     }
@@ -357,7 +370,7 @@ impl ReplicasFactory for ClientFactory {
         self.stats.misses.inc();
         let settings = self.settings.client(id);
         let shown: Box<str> = id.to_string().into();
-        let stats = Arc::new(self.stats(id, &shown, settings.fail_fast));
+        let stats = Arc::new(self.stats(id, &shown, &settings));
         let balancer = stats.scope.scope("loadbalancer");
         let changes = Changes {
             adds: balancer.counter("adds"),

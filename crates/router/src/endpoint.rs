@@ -1,13 +1,15 @@
 //! One address of a replica set: its load, its fitness, its connections.
 
 use crate::client::Client;
+use crate::connection::{ConnectionSettings, SessionCounters, SessionEnd};
 use crate::settings::ClientSettings;
 use crate::stats::{FailFastStats, Faults, PerWorker, client as idx};
 use balance::{Accrual, AccrualPolicy, Change, Load, Nanos, Node, Probe};
 use names::Path;
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use telemetry::{Block, Lease};
 
 /// What a client and its endpoints count.
@@ -21,6 +23,11 @@ pub(crate) struct ClientStats {
     pub(crate) fail_fast: Option<FailFastStats>,
     pub(crate) connections: PerWorker,
     pub(crate) pending: PerWorker,
+    /// What its endpoints' connections are like.
+    pub(crate) connection: ConnectionSettings,
+    pub(crate) sessions: Option<SessionCounters>,
+    /// Requests that wait for a connection.
+    pub(crate) waiters: PerWorker,
     pub(crate) scope: Lease,
 }
 
@@ -42,6 +49,7 @@ pub struct Endpoint {
     removed: AtomicBool,
     /// Discovery has removed it, and it stays until it fails (`enableProbation`).
     probation: AtomicBool,
+    shared: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// The only state that is process-wide: it makes ids unique across routers and proxies and is never read otherwise.
@@ -67,6 +75,7 @@ impl Endpoint {
             owner: Weak::clone(owner),
             removed: AtomicBool::new(false),
             probation: AtomicBool::new(false),
+            shared: OnceLock::new(),
         }
     }
 
@@ -105,6 +114,52 @@ impl Endpoint {
     #[must_use]
     pub fn client(&self) -> &Path {
         &self.stats.id
+    }
+
+    /// What its connections are like.
+    #[must_use]
+    pub fn connection(&self) -> &ConnectionSettings {
+        &self.stats.connection
+    }
+
+    /// What the engines of all workers share about this endpoint, made by whoever asks first. Every call must name the
+    /// same type.
+    ///
+    /// # Panics
+    /// When it was made as another type.
+    pub fn shared<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> &T {
+        let shared = self.shared.get_or_init(|| Box::new(make()));
+        shared.downcast_ref().expect("one engine, one type")
+    }
+
+    /// A request begins (1) or ceases (-1) to wait for a connection.
+    pub fn waiting(&self, worker: usize, n: i64) {
+        if n > 0 {
+            self.stats.block.shard(worker).inc(idx::POOL_WAITED);
+        }
+        self.stats.waiters.add(worker, n);
+    }
+
+    /// A request may not even wait for a connection; told besides [`crate::seam::Failure::TooManyWaiters`].
+    pub fn too_many_waiters(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::POOL_REFUSED);
+    }
+
+    /// A connection is closed because of its age or idleness; told besides [`Endpoint::closing`].
+    pub fn session_ended(&self, end: SessionEnd) {
+        if let Some(sessions) = &self.stats.sessions {
+            sessions.count(end);
+        }
+    }
+
+    /// A connection is given up because nothing came (`read_timeout`).
+    pub fn read_timeout(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::READ_TIMEOUT);
+    }
+
+    /// A connection is given up because nothing was taken (`write_timeout`).
+    pub fn write_timeout(&self, worker: usize) {
+        self.stats.block.shard(worker).inc(idx::WRITE_TIMEOUT);
     }
 
     /// A connection was made after so long. `worker` is the caller's number.

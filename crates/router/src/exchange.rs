@@ -64,8 +64,12 @@ pub struct Exchange {
     pub(crate) fresh: bool,
     /// When a name not yet bound is given up.
     pub(crate) binding_deadline: Nanos,
-    /// When the whole request is given up.
+    /// When the whole request is given up: the service's `totalTimeoutMs`, or the server's `timeoutMs` if that is less.
     pub(crate) total_deadline: Nanos,
+    /// It is the server's.
+    pub(crate) server_is_first: bool,
+    /// It holds one of its server's places.
+    pub(crate) placed: bool,
     pub(crate) backoff: BackoffState,
     pub(crate) retries: u32,
     pub(crate) dispatched: Option<Nanos>,
@@ -141,6 +145,8 @@ impl Exchange {
             fresh: false,
             binding_deadline: NEVER,
             total_deadline: NEVER,
+            server_is_first: false,
+            placed: false,
             backoff: BackoffState::default(),
             retries: 0,
             dispatched: None,
@@ -197,10 +203,10 @@ impl Exchange {
         self.replayable = false;
     }
 
-    /// Sizes of the bodies, told before [`crate::WorkerRouter::on_end`] if the engine knows them
-    /// (`request_payload_bytes`, `response_payload_bytes`).
-    pub fn payloads(&mut self, request: u64, response: u64) {
-        (self.request_bytes, self.response_bytes) = (Some(request), Some(response));
+    /// Sizes of the bodies as their heads announce them, told before [`crate::WorkerRouter::on_end`]
+    /// (`request_payload_bytes`, `response_payload_bytes`). As in Linkerd, bodies of unknown length are not recorded.
+    pub fn payloads(&mut self, request: Option<u64>, response: Option<u64>) {
+        (self.request_bytes, self.response_bytes) = (request, response);
     }
 
     /// The trace context of this exchange: the span of the attempt under way, or of the server before the first.
@@ -275,12 +281,30 @@ impl Exchange {
         attempt
     }
 
+    /// Takes one of the server's places; false when there is none.
+    #[inline]
+    pub(crate) fn enter_server(&mut self) -> bool {
+        let entered = self.server.enter();
+        self.placed = entered == Some(true);
+        entered.is_some()
+    }
+
+    /// The answer begins: gives the server's place back, if it was taken.
+    #[inline]
+    pub(crate) fn leave_server(&mut self) {
+        if self.placed {
+            self.placed = false;
+            self.server.leave();
+        }
+    }
+
     /// Gives back everything; nothing is counted. Ready for [`Exchange::begin`] again.
     pub(crate) fn release(&mut self) {
         if self.phase == Phase::Idle {
             return;
         }
         drop(self.stop(None, Nanos(0)));
+        self.leave_server();
         if let Some(entry) = self.entry.take() {
             entry.service.pending.add(self.worker, -1);
         }

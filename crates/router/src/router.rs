@@ -35,7 +35,7 @@ impl Router {
         debug_assert!(workers <= metrics.workers(), "{workers} workers, {} shards", metrics.workers());
         let scope = metrics.scope(&["rt", &settings.label]);
         let servers = scope.scope("server");
-        let servers = settings.servers.iter().map(|s| Arc::new(Server::new(&s.label, &servers))).collect();
+        let servers = settings.servers.iter().map(|s| Arc::new(Server::new(s, &servers))).collect();
         let caches = Mutex::new(Caches::new(settings.cache, &scope));
         Arc::new(Router { settings, binder, servers, caches })
     }

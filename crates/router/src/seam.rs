@@ -105,6 +105,8 @@ pub enum Failure {
         /// The system's words.
         reason: Box<str>,
     },
+    /// No connection, and as many requests wait for one as may (`maxWaiters`).
+    TooManyWaiters,
     /// The connection ended before a final response head was complete.
     Closed {
         /// The system's words, or empty for an orderly close.
@@ -169,4 +171,6 @@ pub struct Generated {
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// Body.
     pub body: Vec<u8>,
+    /// As the answer to HEAD it goes out without a length and is the last on its connection.
+    pub last_if_head: bool,
 }

@@ -1,5 +1,8 @@
 //! The numbers of one server of a router.
 
+use crate::concurrency::Concurrency;
+use crate::connection::{SessionCounters, SessionEnd, SessionSettings, SocketSettings};
+use crate::settings::ServerSettings;
 use crate::stats::{Faults, PerWorker, server as idx};
 use balance::Nanos;
 use std::sync::Arc;
@@ -11,13 +14,16 @@ pub struct Server {
     pub(crate) block: Block,
     pub(crate) faults: Faults,
     pub(crate) pending: Arc<PerWorker>,
+    pub(crate) settings: ServerSettings,
+    concurrency: Option<Arc<Concurrency>>,
     connections: Arc<PerWorker>,
+    sessions: Option<SessionCounters>,
 }
 
 impl Server {
-    /// The server `label` (`<ip>/<port>`) in the scope `rt/<label>/server`.
-    pub(crate) fn new(label: &str, servers: &Scope) -> Server {
-        let scope = servers.scope(label);
+    /// The server of these settings in the scope `rt/<label>/server`.
+    pub(crate) fn new(settings: &ServerSettings, servers: &Scope) -> Server {
+        let scope = servers.scope(&settings.label);
         let pending = Arc::new(PerWorker::new(scope.workers()));
         let connections = Arc::new(PerWorker::new(scope.workers()));
         // `load` is what the admin page of old reads.
@@ -27,7 +33,46 @@ impl Server {
         }
         let gauge = Arc::clone(&connections);
         scope.gauge("connections", move || gauge.sum());
-        Server { block: scope.block(&idx::SPEC), faults: Faults::new(&scope), pending, connections }
+        let concurrency = settings.max_concurrent.map(|most| Arc::new(Concurrency::new(most)));
+        if let Some(concurrency) = concurrency.clone() {
+            scope.gauge("request_concurrency", move || f64::from(concurrency.running()));
+            // Nobody ever waits: what is too much is refused at once.
+            scope.gauge("request_queue_size", || 0.0);
+        }
+        Server {
+            block: scope.block(&idx::SPEC),
+            faults: Faults::new(&scope),
+            pending,
+            sessions: SessionCounters::new(&settings.session, &scope),
+            settings: settings.clone(),
+            concurrency,
+            connections,
+        }
+    }
+
+    /// How long callers' connections may live.
+    #[must_use]
+    pub fn session(&self) -> &SessionSettings {
+        &self.settings.session
+    }
+
+    /// Options of callers' connections.
+    #[must_use]
+    pub fn socket(&self) -> &SocketSettings {
+        &self.settings.socket
+    }
+
+    /// A place for a request: `None` when all are taken, else whether one was taken that must be given back.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<bool> {
+        self.concurrency.as_ref().map_or(Some(false), |room| room.enter().then_some(true))
+    }
+
+    /// Gives a place back.
+    pub(crate) fn leave(&self) {
+        if let Some(room) = &self.concurrency {
+            room.leave();
+        }
     }
 
     /// A caller's connection was accepted. Each call is followed by one of [`Server::closed`] on the same worker.
@@ -51,6 +96,13 @@ impl Server {
     /// This proxy decides to end a connection (`closes`); told before [`Server::closed`].
     pub fn closing(&self, worker: usize) {
         self.block.shard(worker).inc(idx::CLOSES);
+    }
+
+    /// A connection is closed because of its age or idleness; told besides [`Server::closing`].
+    pub fn session_ended(&self, end: SessionEnd) {
+        if let Some(sessions) = &self.sessions {
+            sessions.count(end);
+        }
     }
 
     /// A connection was closed because nothing came (`read_timeout`).

@@ -1,6 +1,7 @@
 //! What a router is told when it is built: plain data, without a trace of the document it came from.
 
 use crate::classify::Classifier;
+use crate::connection::{ConnectionSettings, PoolSettings, SessionSettings, SocketSettings};
 use crate::forwarded::Forwarded;
 use crate::identify::Identifier;
 use crate::stats::Clock;
@@ -86,9 +87,19 @@ impl RouterSettings {
     #[must_use]
     pub fn client(&self, id: &Path) -> ClientSettings {
         let mut merged = ClientSettings::default();
-        for ClientPartial { balancer, probation, accrual, fail_fast, requeue_budget, attempt_timeout } in
-            matching(&self.clients, id)
-        {
+        for partial in matching(&self.clients, id) {
+            let ClientPartial {
+                balancer,
+                probation,
+                accrual,
+                fail_fast,
+                requeue_budget,
+                attempt_timeout,
+                ..
+            } = partial;
+            merge(&mut merged.connection.pool, partial.pool);
+            merge(&mut merged.connection.session, partial.session);
+            merge(&mut merged.connection.socket, partial.socket);
             merge(&mut merged.balancer, *balancer);
             merge(&mut merged.probation, *probation);
             merge(&mut merged.fail_fast, *fail_fast);
@@ -133,6 +144,14 @@ pub struct ServerSettings {
     pub timestamp_header: Option<Box<[u8]>>,
     /// Most proxies a request may have come through (`maxCallDepth`, 1000).
     pub max_call_depth: usize,
+    /// Most requests that may wait for their answer at a time; more are refused (`maxConcurrentRequests`, no limit).
+    pub max_concurrent: Option<u32>,
+    /// Time for a request as the server sees it, retries included (`timeoutMs`; none by default).
+    pub timeout: Option<Nanos>,
+    /// How long callers' connections live.
+    pub session: SessionSettings,
+    /// Options of the listening socket and of callers' connections.
+    pub socket: SocketSettings,
 }
 
 impl Default for ServerSettings {
@@ -143,6 +162,10 @@ impl Default for ServerSettings {
             forwarded: None,
             timestamp_header: None,
             max_call_depth: 1000,
+            max_concurrent: None,
+            timeout: None,
+            session: SessionSettings::default(),
+            socket: SocketSettings::default(),
         }
     }
 }
@@ -195,6 +218,12 @@ pub struct ClientPartial {
     pub requeue_budget: Option<BudgetConfig>,
     /// `requestAttemptTimeoutMs`; 0 is none.
     pub attempt_timeout: Option<Nanos>,
+    /// `hostConnectionPool`, replaced as a whole.
+    pub pool: Option<PoolSettings>,
+    /// `clientSession`, replaced as a whole.
+    pub session: Option<SessionSettings>,
+    /// `socketOptions`, replaced as a whole.
+    pub socket: Option<SocketSettings>,
 }
 
 /// How failed requests are tried again.
@@ -238,6 +267,8 @@ pub struct ClientSettings {
     pub requeue_budget: BudgetConfig,
     /// Time for one attempt; none by default.
     pub attempt_timeout: Option<Nanos>,
+    /// The connections to its endpoints.
+    pub connection: ConnectionSettings,
 }
 
 /// Sizes of the caches (`bindingCache`, dataplane.md §2).

@@ -4,6 +4,7 @@ mod caches;
 mod context;
 mod diagnosis;
 mod entrance;
+mod limits;
 mod mesh;
 mod names;
 mod property;

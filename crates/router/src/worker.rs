@@ -115,6 +115,7 @@ impl WorkerRouter {
     ) -> Step {
         let settings = &self.router.settings;
         let limits = Limits { body: settings.max_err_response, header: settings.max_headers };
+        ex.leave_server();
         ex.phase = Phase::Answered;
         ex.verdict = Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
         let retryable = if ex.spent && ex.relayed { Some(false) } else { retryable.then_some(true) };

@@ -16,6 +16,7 @@ use super::work::Work;
 use crate::context::{Context as Worker, Draining, ServerContext};
 use crate::pool::Upstream;
 use crate::timer::Timer;
+use balance::Nanos;
 use router::Exchange;
 use router::header::Known;
 use router::seam::{Failure, Head, OnResponse, RequestHead, ResponseHead, Sent, Step, Version};
@@ -62,6 +63,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) work: &'a mut Work,
     pub(crate) exchange: &'a mut Exchange,
     pub(crate) upstream: &'a mut Upstream,
+    /// When the caller's connection is old enough: answers from then on are its last.
+    pub(crate) dies: Option<Nanos>,
 }
 
 impl Attempt<'_> {
@@ -327,6 +330,7 @@ impl Attempt<'_> {
         worker: &Worker,
     ) -> After {
         let Work { request, response, flow, framing, .. } = &mut *self.work;
+        self.exchange.payloads(framing.request.body.announced(), framed.body.announced());
         let download = &mut flow.download;
         let both_11 = framing.version == Version::Http11 && response.version() == Version::Http11;
         let until_close = matches!(framed.body, Body::Chunked | Body::UntilClose) && !both_11;
@@ -337,6 +341,7 @@ impl Attempt<'_> {
         download.keep_caller = framing.request.keep_alive
             && !until_close
             && !tunnel
+            && self.dies.is_none_or(|at| worker.clock.now() < at)
             && worker.connections.draining() == Draining::No;
         let out = download.out.buffer(worker);
         response.write_to(out);

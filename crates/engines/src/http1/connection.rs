@@ -9,6 +9,7 @@ use super::work::{Framing, Work};
 use crate::context::{Connections, Context as Worker, Draining, Live, ServerContext};
 use crate::timer::Timer;
 use balance::Nanos;
+use router::SessionEnd;
 use router::header::Known;
 use router::seam::Head;
 use std::future::poll_fn;
@@ -54,6 +55,8 @@ pub(crate) struct Connection {
     pub(crate) server: Rc<ServerContext>,
     pub(crate) caller: Caller,
     pub(crate) timer: Timer,
+    /// For waits that may end before those of `timer`.
+    pub(crate) patience_timer: Timer,
     pub(crate) peer: SocketAddr,
     /// The address the caller connected to, where the router wants to know it.
     pub(crate) local: Option<SocketAddr>,
@@ -65,6 +68,8 @@ pub(crate) struct Connection {
     requests: u64,
     pub(crate) born: Nanos,
     slot: Option<usize>,
+    /// Its idleness, its age or its silence is limited.
+    limited: bool,
     _live: Live,
 }
 
@@ -84,11 +89,14 @@ impl Connection {
         server.server.accepted(server.worker.worker);
         let asked = server.router.borrow().wants_local_address();
         let local = if asked { io.local_addr().ok() } else { None };
+        let limited = server.server.session().is_bounded() || server.server.socket().read_timeout.is_some();
         let caller = Caller { io, input: Vec::new(), received: 0, sent: 0 };
         Connection {
             server,
             caller,
             timer: Timer::default(),
+            patience_timer: Timer::default(),
+            limited,
             peer,
             local,
             now: born,
@@ -142,17 +150,16 @@ impl Connection {
                     return Poll::Ready(next);
                 }
             }
-            if self.poll_head_time(cx, worker).is_ready() {
-                return Poll::Ready(Next::Refuse(408));
-            }
             if self.caller.input.is_empty() && worker.connections.draining() == Draining::Close {
                 return Poll::Ready(Next::Closed);
             }
             let mut scratch = worker.scratch.borrow_mut();
-            let n = match ready!(poll_read(&mut self.caller.io, cx, &mut scratch)) {
-                Ok(n) if n > 0 => n,
-                _ => return Poll::Ready(Next::Closed),
+            let n = match poll_read(&mut self.caller.io, cx, &mut scratch) {
+                Poll::Ready(Ok(n)) if n > 0 => n,
+                Poll::Ready(_) => return Poll::Ready(Next::Closed),
+                Poll::Pending => return self.poll_wait(cx, worker),
             };
+            self.has_read();
             self.caller.received += n as u64;
             if !self.caller.input.is_empty() {
                 self.caller.keep(&scratch[..n], worker);
@@ -210,9 +217,55 @@ impl Connection {
         Next::Refuse(status)
     }
 
-    fn poll_head_time(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<()> {
-        let deadline = self.head_since.map(|since| since + HEAD_TIME);
-        self.timer.poll(cx, deadline, &worker.clock)
+    /// When the connection is old enough.
+    pub(crate) fn dies(&self) -> Option<Nanos> {
+        self.server.server.session().life.map(|life| self.born + life)
+    }
+
+    /// Bytes came: the wait for the next ones begins now.
+    pub(crate) fn has_read(&mut self) {
+        if self.limited {
+            self.now = self.server.worker.clock.now();
+        }
+    }
+
+    /// Ready when the caller was silent for too long; it is counted then.
+    pub(crate) fn poll_read_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let server = &self.server;
+        let end = server.server.socket().read_timeout.map(|limit| self.now + limit);
+        ready!(self.timer.poll(cx, end, &server.worker.clock));
+        server.server.read_timeout(server.worker.worker);
+        Poll::Ready(())
+    }
+
+    /// Nothing came; ready when that has gone on for long enough. A request that has begun is not cut by the session's
+    /// limits.
+    fn poll_wait(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Next> {
+        if let Some(since) = self.head_since {
+            let waited = self.timer.poll(cx, Some(since + HEAD_TIME), &worker.clock);
+            if waited.is_ready() || self.limited && self.poll_read_time(cx).is_ready() {
+                return Poll::Ready(Next::Refuse(408));
+            }
+            return Poll::Pending;
+        }
+        if !self.limited {
+            return Poll::Pending;
+        }
+        let server = self.server.clone();
+        let (counts, session) = (&server.server, server.server.session());
+        let idle = session.idle.map(|limit| self.now + limit);
+        let (life, read) = (self.dies(), counts.socket().read_timeout.map(|limit| self.now + limit));
+        let first = [life, idle, read].into_iter().flatten().min();
+        ready!(self.timer.poll(cx, first, &worker.clock));
+        if first == life {
+            counts.session_ended(SessionEnd::Life);
+        } else if first == idle {
+            counts.session_ended(SessionEnd::Idle);
+        } else {
+            counts.read_timeout(worker.worker);
+        }
+        counts.closing(worker.worker);
+        Poll::Ready(Next::Closed)
     }
 
     /// Refuses what is no request and ends the connection.

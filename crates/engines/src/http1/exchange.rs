@@ -3,6 +3,7 @@
 use super::attempt::{Attempt, Ended};
 use super::connection::Connection;
 use super::framing::Body;
+use super::patience::{Patience, Wait};
 use super::read::poll_read;
 use super::reply;
 use super::work::Work;
@@ -10,16 +11,11 @@ use crate::context::{Context as Worker, Draining};
 use crate::pool::Upstream;
 use balance::Nanos;
 use router::Exchange;
-use router::seam::{Arrival, BindingWait, Failure, Generated, Outcome, RequestHead, Step, Version};
+use router::seam::{Arrival, BindingWait, Generated, Outcome, RequestHead, Step, Version};
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-
-/// Longest a TCP connect may take (dataplane.md §6.2).
-const CONNECT_TIME: Nanos = Nanos::from_secs(1);
 
 /// What an exchange came to.
 struct Done {
@@ -99,7 +95,8 @@ impl Connection {
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>, length: usize, body: &mut Vec<u8>) -> Poll<bool> {
-        let worker = &*self.server.worker;
+        let server = self.server.clone();
+        let worker = &*server.worker;
         loop {
             let n = (length - body.len()).min(self.caller.input.len());
             if n > 0 {
@@ -113,8 +110,12 @@ impl Connection {
                 return Poll::Ready(true);
             }
             let mut scratch = worker.scratch.borrow_mut();
-            match ready!(poll_read(&mut self.caller.io, cx, &mut scratch)) {
+            let Poll::Ready(read) = poll_read(&mut self.caller.io, cx, &mut scratch) else {
+                return self.poll_read_time(cx).map(|()| false);
+            };
+            match read {
                 Ok(n) if n > 0 => {
+                    self.has_read();
                     self.caller.received += n as u64;
                     self.caller.keep(&scratch[..n], worker);
                 }
@@ -132,10 +133,11 @@ impl Connection {
         let server = self.server.clone();
         let worker = &*server.worker;
         let bound = poll_fn(|cx| {
-            if self.timer.poll(cx, exchange.deadline(), &worker.clock).is_ready() {
-                return Poll::Ready(false);
+            // What is bound in the last moment is bound.
+            if wait.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(true);
             }
-            wait.as_mut().poll(cx).map(|()| true)
+            self.timer.poll(cx, exchange.deadline(), &worker.clock).map(|()| false)
         })
         .await;
         let now = worker.clock.now();
@@ -171,7 +173,7 @@ impl Connection {
         let worker = &*server.worker;
         let pooled = match exchange.wants_fresh_connection() {
             true => None,
-            false => worker.pool.borrow_mut().take(exchange.endpoint().id),
+            false => worker.pool.borrow_mut().take(exchange.endpoint().id, self.now),
         };
         let mut upstream = match pooled {
             Some(upstream) => {
@@ -180,12 +182,18 @@ impl Connection {
             }
             None => Box::pin(self.connect(work, exchange)).await?,
         };
+        let dies = self.dies();
+        let mut patience = Patience::new(server.server.socket(), &upstream.endpoint().connection().socket);
         let ended = {
-            let Connection { caller, timer, .. } = self;
+            let Connection { caller, timer, patience_timer, .. } = self;
             let mut attempt =
-                Attempt { server: &server, caller, timer, work, exchange, upstream: &mut upstream };
+                Attempt { server: &server, caller, timer, work, exchange, upstream: &mut upstream, dies };
             attempt.start();
-            poll_fn(|cx| attempt.poll(cx)).await
+            poll_fn(|cx| match (attempt.poll(cx), &mut patience) {
+                (Poll::Pending, Some(patience)) => patience.poll(cx, &attempt, patience_timer, &worker.clock),
+                (polled, _) => polled,
+            })
+            .await
         };
         self.after(ended, upstream, work, exchange, worker).await
     }
@@ -203,7 +211,7 @@ impl Connection {
         match ended {
             Ended::Complete { reuse } => {
                 if reuse {
-                    worker.pool.borrow_mut().put(upstream);
+                    worker.pool.borrow_mut().put(upstream, self.now);
                 }
                 let keep = work.flow.keeps_caller();
                 let linger = !work.flow.request_is_read();
@@ -228,7 +236,7 @@ impl Connection {
             }
             Ended::Again { step, reuse } => {
                 if reuse {
-                    worker.pool.borrow_mut().put(upstream);
+                    worker.pool.borrow_mut().put(upstream, self.now);
                 }
                 Err(step)
             }
@@ -241,52 +249,18 @@ impl Connection {
         }
     }
 
-    async fn connect(&mut self, work: &mut Work, exchange: &mut Exchange) -> Result<Upstream, Step> {
-        let server = self.server.clone();
-        let worker = &*server.worker;
-        let endpoint = exchange.endpoint().clone();
-        let begun = worker.clock.now();
-        let mut connecting = std::pin::pin!(TcpStream::connect(endpoint.address));
-        let limit = begun + CONNECT_TIME;
-        let deadline = exchange.deadline().filter(|d| *d < limit);
-        let result = poll_fn(|cx| {
-            if let Poll::Ready(done) = Pin::new(&mut connecting).as_mut().poll(cx) {
-                return Poll::Ready(Some(done));
-            }
-            self.timer.poll(cx, Some(deadline.unwrap_or(limit)), &worker.clock).map(|()| None)
-        })
-        .await;
-        let now = worker.clock.now();
-        let reason: Box<str> = match result {
-            Some(Ok(io)) => {
-                let _ = io.set_nodelay(true);
-                endpoint.connected(worker.worker, now.since(begun));
-                exchange.connected(now);
-                return Ok(Upstream::new(io, endpoint, worker.worker, now));
-            }
-            Some(Err(e)) => e.to_string().into(),
-            None if deadline.is_some() => {
-                endpoint.connect_cancelled(worker.worker);
-                return Err(server.router.borrow_mut().on_deadline(exchange, now));
-            }
-            None => "connect timed out after 1 s".into(),
-        };
-        endpoint.connect_failed(worker.worker, now.since(begun));
-        let failure = Failure::Connect { reason };
-        Err(server.router.borrow_mut().on_failure(exchange, &mut work.request, failure, now))
-    }
-
     /// Writes an answer of the proxy's own.
     async fn reply(&mut self, answer: &Generated, work: &mut Work) -> Done {
         let server = self.server.clone();
         let worker = &*server.worker;
         let whole = work.flow.request_is_read();
-        let keep = work.framing.request.keep_alive && whole && worker.connections.draining() == Draining::No;
-        let form = reply::Form {
-            head_only: work.request.method() == b"HEAD",
-            keep,
-            say_keep: work.framing.version == Version::Http10,
-        };
+        let head_only = work.request.method() == b"HEAD";
+        let keep = work.framing.request.keep_alive
+            && whole
+            && !(head_only && answer.last_if_head)
+            && self.dies().is_none_or(|at| self.now < at)
+            && worker.connections.draining() == Draining::No;
+        let form = reply::Form { head_only, keep, say_keep: work.framing.version == Version::Http10 };
         reply::write(answer, form, work.flow.download.out.buffer(worker));
         let written = self.flush(work, worker).await;
         self.now = worker.clock.now();
@@ -298,9 +272,19 @@ impl Connection {
 
     /// Writes what waits for the caller: an attempt that failed may have left an interim reply half written.
     async fn flush(&mut self, work: &mut Work, worker: &Worker) -> io::Result<()> {
+        let server = self.server.clone();
+        let mut wait = Wait::new(server.server.socket().write_timeout);
         poll_fn(|cx| {
-            let Connection { caller, .. } = self;
-            work.flow.download.out.poll_flush(cx, &caller.io, worker, &mut caller.sent)
+            let Connection { caller, patience_timer, .. } = self;
+            let flushed = work.flow.download.out.poll_flush(cx, &caller.io, worker, &mut caller.sent);
+            if flushed.is_pending()
+                && let Some(end) = wait.ends(true, caller.sent, worker.clock.now())
+                && patience_timer.poll(cx, Some(end), &worker.clock).is_ready()
+            {
+                server.server.write_timeout(worker.worker);
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            flushed
         })
         .await
     }

@@ -20,6 +20,17 @@ pub(crate) enum Body {
     UntilClose,
 }
 
+impl Body {
+    /// Its length, where the head tells it.
+    pub(crate) fn announced(self) -> Option<u64> {
+        match self {
+            Body::None => Some(0),
+            Body::Length(n) => Some(n),
+            Body::Chunked | Body::UntilClose => None,
+        }
+    }
+}
+
 /// Framing of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestFraming {

@@ -35,7 +35,7 @@ pub(crate) fn write(answer: &Generated, form: Form, out: &mut Vec<u8>) {
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
     }
-    if answer.status != 204 {
+    if answer.status != 204 && !(form.head_only && answer.last_if_head) {
         length_line(answer.body.len() as u64, out);
     }
     match form {
@@ -78,8 +78,12 @@ mod tests {
 
     #[test]
     fn forms_of_a_generated_answer() {
-        let answer =
-            Generated { status: 502, headers: vec![("l5d-err", b"x%0A".to_vec())], body: b"x\n".to_vec() };
+        let answer = Generated {
+            status: 502,
+            headers: vec![("l5d-err", b"x%0A".to_vec())],
+            body: b"x\n".to_vec(),
+            last_if_head: false,
+        };
         let check = |form: Form, want: &str| {
             let mut out = Vec::new();
             write(&answer, form, &mut out);
@@ -91,6 +95,11 @@ mod tests {
         check(Form { head_only: true, ..form }, &format!("{head}\r\n"));
         check(Form { say_keep: true, ..form }, &format!("{head}Connection: keep-alive\r\n\r\nx\n"));
         check(Form { keep: false, ..form }, &format!("{head}Connection: close\r\n\r\nx\n"));
+        let last = Generated { last_if_head: true, ..answer.clone() };
+        let mut out = Vec::new();
+        write(&last, Form { head_only: true, keep: false, say_keep: false }, &mut out);
+        let want = "HTTP/1.1 502 Bad Gateway\r\nl5d-err: x%0A\r\nConnection: close\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 
     #[test]

@@ -5,7 +5,11 @@
 
 mod world;
 
+mod concurrency;
 mod doubt;
+mod patience;
+mod pool;
 mod pressure;
+mod sessions;
 mod splits;
 mod timeouts;

@@ -1,14 +1,24 @@
 //! Every wait ends when it should.
 
 use crate::world::{Settings, World, accept, back_end, head, rest};
-use balance::Nanos;
-use router::{Classifier, ServicePartial};
+use balance::{AccrualPolicy, Backoff, Nanos};
+use router::{Classifier, Retries, ServerSettings, ServicePartial};
 use std::time::Duration;
 use testkit::each_width;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-each_width!(attempt, total, connecting, after_many_requests, each_attempt_has_its_own_time, ages);
+each_width!(
+    attempt,
+    total,
+    total_in_a_back_off,
+    of_the_server,
+    connecting,
+    connecting_takes_a_second,
+    after_many_requests,
+    each_attempt_has_its_own_time,
+    ages
+);
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
 
@@ -55,8 +65,47 @@ async fn total(workers: usize) {
     world.finish().await;
 }
 
-/// A host that does not answer: a listener whose queue is full drops what comes, like a black hole.
-async fn connecting(workers: usize) {
+/// The total time holds while a retry is put off (user-demand.md §2.8, B4).
+async fn total_in_a_back_off(workers: usize) {
+    let web =
+        testkit::Backend::start([testkit::Play::reply("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")])
+            .await;
+    let backoff = Backoff::Constant(Nanos::from_secs(60));
+    let service = ServicePartial {
+        total_timeout: Some(Nanos::from_millis(300)),
+        classifier: Some(Classifier::RetryableRead5xx),
+        retries: Some(Retries { backoff, ..Retries::default() }),
+    };
+    let world = World::with(workers, web.address, Settings { service, ..Settings::default() }).await;
+    answered(&world, GET, "503", 300..900).await;
+    assert_eq!(web.requests(), 1);
+    drop(web);
+    world.finish().await;
+}
+
+/// dataplane.md §3.1: a server's own limit, whatever services allow.
+async fn of_the_server(workers: usize) {
+    let (listener, address) = back_end().await;
+    let timeout = Some(Nanos::from_millis(300));
+    let server = ServerSettings { timeout, ..ServerSettings::default() };
+    let service = ServicePartial { total_timeout: Some(Nanos::from_secs(60)), ..ServicePartial::default() };
+    let world = World::with(workers, address, Settings { service, server, ..Settings::default() }).await;
+    let back = tokio::spawn(async move {
+        let mut io = accept(&listener).await;
+        let head = head(&mut io).await;
+        rest(&mut io).await;
+        head
+    });
+    let text = answered(&world, GET, "503", 300..900).await;
+    let said = "exceeded 300.milliseconds to s while waiting for a response for an individual request, excluding \
+                retries. Remote Info: Not Available";
+    assert!(text.ends_with(said), "{text}");
+    assert!(back.await.expect("the connection ends").contains("l5d-ctx-deadline: "));
+    world.finish().await;
+}
+
+/// An address that does not answer: a listener whose queue is full drops what comes, like a black hole. With what fills it.
+async fn black_hole() -> (std::net::SocketAddr, Vec<tokio::net::TcpStream>, socket2::Socket) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
     socket.bind(&any.into()).expect("a free port");
@@ -69,6 +118,26 @@ async fn connecting(workers: usize) {
         fill.push(io);
         assert!(fill.len() < 100, "the queue does not fill");
     }
+    (hole, fill, socket)
+}
+
+/// dataplane.md §6.2: TCP has a second.
+async fn connecting_takes_a_second(workers: usize) {
+    let (hole, _fill, _listener) = black_hole().await;
+    let accrual = Some(AccrualPolicy::ConsecutiveFailures {
+        failures: 1,
+        backoff: Backoff::Constant(Nanos::from_secs(9)),
+    });
+    let world = World::with(workers, hole, Settings { accrual, ..Settings::default() }).await;
+    let text = answered(&world, GET, "502", 1000..1900).await;
+    assert!(text.contains("Unable to establish connection to "), "{text}");
+    assert_eq!((world.sum("/connects"), world.sum("/cancelled_connects")), (1.0, 0.0), "the caller's only");
+    assert_eq!(world.summary("/failed_connect_latency_ms.count"), 1.0);
+    world.finish().await;
+}
+
+async fn connecting(workers: usize) {
+    let (hole, _fill, _listener) = black_hole().await;
     let total_timeout = Some(Nanos::from_millis(300));
     let service = ServicePartial { total_timeout, ..ServicePartial::default() };
     let world = World::with(workers, hole, Settings { service, ..Settings::default() }).await;
@@ -110,6 +179,7 @@ async fn each_attempt_has_its_own_time(workers: usize) {
     let settings = Settings {
         service: ServicePartial { classifier, ..ServicePartial::default() },
         attempt_timeout: Some(Nanos::from_millis(500)),
+        ..Settings::default()
     };
     let world = World::with(workers, address, settings).await;
     let back = tokio::spawn(async move {

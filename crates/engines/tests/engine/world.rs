@@ -4,7 +4,8 @@ use balance::{AccrualPolicy, Nanos};
 use engines::{Clock, Drained, HttpSettings, Workers, listen};
 use naming::{Binder, BinderSettings, Namers, NoHosts};
 use router::{
-    ClientFactory, ClientPartial, Router, RouterSettings, Scope, ServerId, ServerSettings, ServicePartial,
+    ClientFactory, ClientPartial, PoolSettings, Router, RouterSettings, Scope, ServerId, ServerSettings,
+    ServicePartial, SessionSettings, SocketSettings,
 };
 use socket2::{Domain, SockRef, Socket, Type};
 use std::net::SocketAddr;
@@ -23,10 +24,15 @@ pub(crate) struct World {
 }
 
 /// What a test changes of the router's settings.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) service: ServicePartial,
     pub(crate) attempt_timeout: Option<Nanos>,
+    pub(crate) accrual: Option<AccrualPolicy>,
+    pub(crate) pool: Option<PoolSettings>,
+    pub(crate) session: Option<SessionSettings>,
+    pub(crate) socket: Option<SocketSettings>,
+    pub(crate) server: ServerSettings,
 }
 
 impl World {
@@ -36,16 +42,20 @@ impl World {
     }
 
     pub(crate) async fn with(width: usize, back: SocketAddr, settings: Settings) -> World {
+        let socket = settings.server.socket;
         let dtab = format!("/svc/web => /$/inet/{}/{}", back.ip(), back.port());
         let client = ClientPartial {
-            accrual: Some(AccrualPolicy::None),
+            accrual: Some(settings.accrual.unwrap_or(AccrualPolicy::None)),
             attempt_timeout: settings.attempt_timeout,
+            pool: settings.pool,
+            session: settings.session,
+            socket: settings.socket,
             ..ClientPartial::default()
         };
         let settings = RouterSettings {
             label: "out".into(),
             dtab: dtab.parse().expect("a good dtab"),
-            servers: vec![ServerSettings { label: "s".into(), ..ServerSettings::default() }],
+            servers: vec![ServerSettings { label: "s".into(), ..settings.server }],
             services: vec![Scope::global(settings.service)],
             clients: vec![Scope::global(client)],
             ..RouterSettings::default()
@@ -56,8 +66,8 @@ impl World {
         let (binder, task) = Binder::new(namers, settings.dtab.clone(), factory, BinderSettings::default());
         tokio::spawn(task);
         let router = Router::new(settings, binder, &metrics, width);
-        let workers = Workers::start(width, Clock::start()).expect("threads");
-        let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let workers = Workers::start(width, Clock::start(), &metrics).expect("threads");
+        let listener = listen(([127, 0, 0, 1], 0).into(), &socket).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         workers
             .serve(listener, &router, ServerId(0), HttpSettings::default(), &Handle::current())

@@ -2,6 +2,7 @@
 
 use super::budget::{Backoff, RetryBudget};
 use super::service::NoKeys;
+use super::session::{HostConnectionPool, Session};
 use super::socket::SocketOptions;
 use super::{millis, positive};
 use config::{Context, Fault, Places, config, kinds};
@@ -24,9 +25,13 @@ config! {
         request_attempt_timeout_ms "requestAttemptTimeoutMs": i32, example "100";
         /// Options of connections.
         socket_options "socketOptions": SocketOptions = "{}", example "{noDelay: true}";
+        /// How many connections an endpoint may have.
+        host_connection_pool "hostConnectionPool": HostConnectionPool = "{}", example "{maxSize: 100, maxWaiters: 5000}";
+        /// How long connections live.
+        client_session "clientSession": Session = "{}", example "{idleTimeMs: 60000}";
     }
     later {
-        "tls", "hostConnectionPool", "clientSession", "requestAuthorizers", "loggers",
+        "tls", "requestAuthorizers", "loggers",
     }
     only {
         /// Whether callers' certificates are told to back ends.

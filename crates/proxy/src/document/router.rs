@@ -5,8 +5,9 @@ use super::forwarded::Forwarded;
 use super::identifier::Identifier;
 use super::naming::Interpreter;
 use super::service::ServiceSettings;
+use super::session::Session;
 use super::socket::SocketOptions;
-use super::{NoKeys, positive};
+use super::{NoKeys, positive, positive_if_any};
 use config::{Context, Fault, OneOrMore, Places, Scopes, Spanned, config, kinds};
 use names::{Dtab, Path};
 use router::header::Known;
@@ -131,8 +132,15 @@ config! {
         max_call_depth "maxCallDepth": u32 = "1000", example "20";
         /// Accepted without effect: there is nobody to announce it to, because announcers are not built.
         announce "announce": Vec<Path> = "[]", example "['/#/io.l5d.serversets/web']";
+        /// How many requests may wait for their answer at a time; more are refused with 503, safe to be sent again. No limit
+        /// when absent.
+        max_concurrent_requests "maxConcurrentRequests": Option<u32>, from 1, check positive_if_any, example "1000";
+        /// How long a request may take with all its retries, in milliseconds; 0 or less is no limit.
+        timeout_ms "timeoutMs": Option<i32>, example "10000";
+        /// How long callers' connections live.
+        server_session "serverSession": Session = "{}", example "{idleTimeMs: 60000}";
     }
-    later { "tls", "maxConcurrentRequests", "timeoutMs", "serverSession" }
+    later { "tls" }
     former { "engine" until "1.3.0" => "there is one engine" }
     rule announced;
 }

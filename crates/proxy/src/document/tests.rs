@@ -2,6 +2,7 @@
 
 mod client;
 mod conformance;
+mod connections;
 mod declarations;
 mod describe;
 mod effects;

@@ -134,7 +134,7 @@ async fn connections() {
     server.accepted(0);
     server.accepted(1);
     server.closed(1, ms(50), 2, 300, 400);
-    ex.payloads(7, 9);
+    ex.payloads(Some(7), Some(9));
     let mut reply = FakeResponse::new(200);
     let _ = mesh.worker.on_response(&mut ex, &mut head, &mut reply, mesh.now);
     mesh.worker.on_end(ex, Outcome::Complete, mesh.now);

@@ -195,8 +195,10 @@ impl WorkerRouter {
         let epoch = self.router.settings.epoch;
         let total = ex.entry.as_ref().and_then(|entry| entry.service.settings.total_timeout);
         let total = total.map(|t| Deadline::starting(epoch.saturating_add(ex.arrived.0), t));
+        let server = self.server.settings.timeout;
+        let server = server.map(|t| Deadline::starting(epoch.saturating_add(ex.arrived.0), t));
         let attempt = client.settings.attempt_timeout;
         let attempt = attempt.map(|t| Deadline::starting(epoch.saturating_add(now.0), t));
-        [ex.context, total, attempt].into_iter().flatten().reduce(Deadline::combine)
+        [ex.context, total, server, attempt].into_iter().flatten().reduce(Deadline::combine)
     }
 }

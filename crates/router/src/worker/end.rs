@@ -62,8 +62,10 @@ impl WorkerRouter {
         stats::count_status(shard, verdict.status, latency);
         let handled = ex.dispatched.unwrap_or(verdict.at).since(ex.arrived);
         shard.record(server::HANDLE_TIME, handled.0 / 1000);
-        if let (Some(request), Some(response)) = (ex.request_bytes, ex.response_bytes) {
+        if let Some(request) = ex.request_bytes {
             shard.record(server::REQUEST_BYTES, request);
+        }
+        if let Some(response) = ex.response_bytes {
             shard.record(server::RESPONSE_BYTES, response);
         }
         if let Some(fault) = verdict.fault {
@@ -79,8 +81,10 @@ impl WorkerRouter {
         let success = verdict.class == Class::Success;
         stats::count(shard, success);
         stats::count_status(shard, verdict.status, latency);
-        if let (Some(request), Some(response)) = (ex.request_bytes, ex.response_bytes) {
+        if let Some(request) = ex.request_bytes {
             shard.record(client::REQUEST_BYTES, request);
+        }
+        if let Some(response) = ex.response_bytes {
             shard.record(client::RESPONSE_BYTES, response);
         }
         if let Some(fault) = verdict.fault {

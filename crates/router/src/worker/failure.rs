@@ -25,6 +25,7 @@ impl WorkerRouter {
         debug_assert_eq!(ex.phase, Phase::Sending, "{ex:?}");
         match failure {
             Failure::Connect { .. } => self.refused(ex, now),
+            Failure::TooManyWaiters => self.crowded(ex, now),
             Failure::Closed { reason, sent: Sent::Nothing } => self.unsent(ex, &reason, now),
             Failure::Closed { reason, sent } => {
                 if sent == Sent::SomeOnReused
@@ -47,7 +48,8 @@ impl WorkerRouter {
             Phase::Sending if attempt_deadline.is_some_and(|d| d < ex.total_deadline) => {
                 self.attempt_timed_out(ex, now)
             }
-            Phase::Binding if ex.binding_deadline < ex.total_deadline => self.binding_timed_out(ex, now),
+            // Of two that end together the binding is what was in the way (dataplane.md §4.6).
+            Phase::Binding if ex.binding_deadline <= ex.total_deadline => self.binding_timed_out(ex, now),
             _ => self.timed_out(ex, now),
         }
     }
@@ -76,6 +78,18 @@ impl WorkerRouter {
         let addresses = client.addresses();
         let text = answer::unconnected(&entry.service.path, &client.stats.id, &addresses, endpoint.address);
         self.refuse(ex, Fault::Connect, &text, false, now)
+    }
+
+    /// The endpoint has all the connections it may have, and a queue for them. It is busy, not ill: nothing is held against
+    /// it; and whoever is told to come back later adds no load elsewhere.
+    fn crowded(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        let Some(attempt) = self.abandon(ex, now) else { return self.lost(ex, now) };
+        let stats = &attempt.client().stats;
+        let shard = stats.block.shard(self.worker);
+        shard.inc(idx::CREATION_FAILURES);
+        shard.record(idx::ACQUISITION, now.since(attempt.sent).millis());
+        stats.faults.count(Fault::TooManyWaiters);
+        self.refuse(ex, Fault::TooManyWaiters, answer::TOO_MANY_WAITERS, false, now)
     }
 
     /// The back end never saw the request: another replica, within the requeue budget.
@@ -163,10 +177,16 @@ impl WorkerRouter {
 
     /// The whole request took too long. What the back end made of it nobody knows; that it was slow is remembered.
     fn timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
-        self.count_attempt(ex, Fault::TotalTimeout, now);
+        let fault = if ex.server_is_first { Fault::ServerTimeout } else { Fault::TotalTimeout };
+        self.count_attempt(ex, fault, now);
         drop(ex.give_up(now));
+        if ex.server_is_first {
+            let settings = &self.server.settings;
+            let text = answer::server_timeout(settings.timeout.unwrap_or_default(), &settings.label);
+            return self.refuse(ex, fault, &text, false, now);
+        }
         let timeout = ex.entry.as_ref().and_then(|entry| entry.service.settings.total_timeout);
-        self.refuse(ex, Fault::TotalTimeout, &answer::total_timeout(timeout.unwrap_or_default()), false, now)
+        self.refuse(ex, fault, &answer::total_timeout(timeout.unwrap_or_default()), false, now)
     }
 
     /// Sends the attempt elsewhere on the budget's account, after it was counted as failed. `None`: the attempt is over.

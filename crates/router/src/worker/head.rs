@@ -3,10 +3,10 @@
 use super::WorkerRouter;
 use crate::answer::{self, Fault};
 use crate::cache::Full;
-use crate::classify::Method;
+use crate::classify::{Class, Method};
 use crate::diagnose::Diagnosis;
 use crate::entry::Entry;
-use crate::exchange::{Exchange, NEVER};
+use crate::exchange::{Exchange, NEVER, Phase, Verdict};
 use crate::header::{Known, Name};
 use crate::identify::{self, Nameless};
 use crate::seam::{Arrival, RequestHead, Step};
@@ -36,11 +36,24 @@ impl WorkerRouter {
             Box::new(Exchange::new(server, self.worker))
         });
         ex.begin(Method::of(head.method()), arrival.replayable, arrival.now);
+        if !ex.enter_server() {
+            let step = self.turn_away(&mut ex, arrival.now);
+            return (ex, step);
+        }
         let step = match self.identify(&mut ex, head, &arrival) {
             Ok(()) => self.attempt(&mut ex, head, arrival.now),
             Err(Refused(fault, message)) => self.refuse(&mut ex, fault, &message, false, arrival.now),
         };
         (ex, step)
+    }
+
+    /// The server has enough to do.
+    #[cold]
+    fn turn_away(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        let fault = Fault::TooManyRequests;
+        ex.phase = Phase::Answered;
+        ex.verdict = Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
+        Step::Reply(answer::refusal())
     }
 
     /// From the head to the name, in the order of dataplane.md §4.3.
@@ -146,9 +159,12 @@ impl WorkerRouter {
     fn dress(&mut self, ex: &mut Exchange, head: &mut impl RequestHead, entry: &Entry, now: Nanos) {
         let service = &entry.service;
         let binding_deadline = now + self.router.settings.binding_timeout;
-        let total = service.settings.total_timeout;
-        (ex.binding_deadline, ex.total_deadline) = (binding_deadline, total.map_or(NEVER, |t| now + t));
-        if total.is_some() && head.has(Known::L5dCtxDeadline) {
+        let [total, server] = [service.settings.total_timeout, self.server.settings.timeout];
+        let [total_deadline, server_deadline] = [total, server].map(|limit| limit.map_or(NEVER, |t| now + t));
+        ex.binding_deadline = binding_deadline;
+        ex.total_deadline = total_deadline.min(server_deadline);
+        ex.server_is_first = server_deadline < total_deadline;
+        if ex.total_deadline != NEVER && head.has(Known::L5dCtxDeadline) {
             // One nobody could read; ours takes its place.
             head.remove(Known::L5dCtxDeadline.into());
         }

@@ -23,10 +23,11 @@ impl WorkerRouter {
         let success = classifier.unwrap_or_default().is_success(status);
         let class = if success { Class::Success } else { Class::Failure };
         let fault = (!success).then_some(Fault::Classified);
+        ex.leave_server();
         ex.phase = Phase::Answered;
         ex.verdict = Verdict { status, class, fault, at: now };
         let headers = vec![("Via", b"1.1 linkerd".to_vec()), ("l5d-success-class", class.header().to_vec())];
-        let answer = Generated { status, headers, body };
+        let answer = Generated { status, headers, body, last_if_head: false };
         Step::Reply(if self.entrance.clear_context { answer::cleared(answer) } else { answer })
     }
 

@@ -59,6 +59,7 @@ impl WorkerRouter {
         let fault = (!success).then_some(Fault::Classified);
         ex.verdict = Verdict { status: head.status(), class, fault, at: now };
         ex.phase = Phase::Forwarding;
+        ex.leave_server();
         let decision = match ex.diagnosis {
             None => OnResponse::Forward,
             Some(_) => self.add_context(ex, head, now),

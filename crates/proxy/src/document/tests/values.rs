@@ -420,34 +420,6 @@ fn keys_of_older_linkerds_are_ignored_with_a_warning() {
     );
 }
 
-/// dataplane.md §3.3, for servers, clients and the admin server alike.
-#[test]
-fn socket_options_without_effect_are_taken_and_others_refused() {
-    let check = |options: &str, expected: &[&str]| {
-        let text = format!(
-            "admin: {{socketOptions: {options}}}\nrouters:\n- protocol: http\n  client: {{socketOptions: {options}}}\n\
-             \x20 servers: [{{socketOptions: {options}}}]\n"
-        );
-        let found: Vec<String> = match anywhere(&text) {
-            Ok(_) => Vec::new(),
-            Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
-        };
-        let thrice: Vec<&str> = [expected; 3].concat();
-        assert_eq!(found, thrice, "{text}");
-    };
-    check("{}", &[]);
-    check("{noDelay: false, reuseAddr: true, backlog: 128, reusePort: false, keepAlive: off}", &[]);
-    check("{backlog: -1}", &["-1 is out of range"]);
-    check("{foo: 1}", &["unknown key `foo`"]);
-    check("{readTimeoutMs: 1}", &["key `readTimeoutMs` is known to Linkerd but not built yet in Wayleave"]);
-    check(
-        "{reusePort: true}",
-        &[
-            "key `reusePort` with another value than `false` is known to Linkerd but not built yet in Wayleave",
-        ],
-    );
-}
-
 /// A key of which only the default is built may be written with its default, whatever its spelling.
 #[test]
 fn defaults_may_be_written() {
