@@ -10,7 +10,11 @@ each_width!(
     closed_port,
     another_replica,
     total_timeout,
-    budget
+    budget,
+    row_30_refused_connections,
+    row_33_budgets_are_independent,
+    row_36_the_default_budget_ends,
+    row_82_accrual
 );
 
 const READS: &str = "  service:\n    responseClassifier: {kind: io.l5d.http.retryableRead5XX}";
@@ -164,6 +168,69 @@ async fn budget(workers: usize) {
     world.wait_metric(&world.server("requests"), 3.0).await;
     let m = world.metrics().await;
     assert_eq!((service(&m, "retries/budget_exhausted"), service(&m, "retries/total")), (1.0, 1.0));
+    drop(web);
+    world.finish().await;
+}
+
+/// dataplane.md §13 row 30, §5.2: without accrual 25 further connections are tried, with the default the fifth refusal is the
+/// last.
+async fn row_30_refused_connections(workers: usize) {
+    for (keys, requeues) in [("  client: {failureAccrual: {kind: none}}", 25.0), ("", 4.0)] {
+        let nobody = ([127, 0, 0, 1], free_port()).into();
+        let world = Setup::new().router(keys).replicas("web", &[nobody]).start(workers).await;
+        assert_eq!(world.get("web").await.status(), 502);
+        let m = world.metrics().await;
+        let names = ["retries/requeues", "service_creation/failures", "closes"];
+        assert_eq!(names.map(|n| client(&m, n)), [requeues, requeues + 1.0, requeues + 1.0], "{keys}");
+        world.finish().await;
+    }
+}
+
+/// dataplane.md §13 row 33: ten requests to one name, over as many connections as there may be workers.
+async fn row_33_budgets_are_independent(workers: usize) {
+    let (a, b) = (Backend::text("a").await, Backend::text("b").await);
+    let world = Setup::new().replicas("a", &[a.address]).replicas("b", &[b.address]).start(workers).await;
+    assert_eq!(world.get("b").await.text(), "b");
+    for _ in 0..10 {
+        assert_eq!(world.get("a").await.text(), "a");
+    }
+    for scope in ["service/svc/a", "client/#/io.l5d.fs/a"] {
+        world.wait_metric(&format!("rt/out/{scope}/retries/budget"), 102.0).await;
+    }
+    // The one request to b does not make a whole retry.
+    for scope in ["service/svc/b", "client/#/io.l5d.fs/b"] {
+        world.wait_metric(&format!("rt/out/{scope}/retries/budget"), 100.0).await;
+    }
+    drop((a, b));
+    world.finish().await;
+}
+
+/// dataplane.md §13 row 36: a chunked 500 each time; 101 requests, one connection.
+async fn row_36_the_default_budget_ends(workers: usize) {
+    let chunked = "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n";
+    let (world, web) = world(workers, READS, vec![Play::reply(chunked)]).await;
+    let response = world.get("web").await;
+    assert_eq!((response.status(), response.text().as_str()), (500, "bad"));
+    assert_eq!((web.requests(), web.open()), (101, 1));
+    // The next request, whichever worker has it, finds the budget spent.
+    assert_eq!(world.get("web").await.status(), 500);
+    assert_eq!(web.requests(), 102);
+    drop(web);
+    world.finish().await;
+}
+
+/// dataplane.md §13 row 82: the fifth failure in a row, whichever workers saw them, marks the replica dead.
+async fn row_82_accrual(workers: usize) {
+    let policy = "  client: {failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 5}}";
+    let (world, web) = world(workers, policy, vec![Play::reply(ERROR)]).await;
+    for n in 1..=6 {
+        // A connection of its own each, so that workers take turns.
+        assert_eq!(world.get("web").await.status(), 500, "dead or alive, it is all there is");
+        let dead = f64::from(u8::from(n >= 5));
+        let m = world.metrics().await;
+        assert_eq!(client(&m, "failure_accrual/removals"), dead, "after {n} failures");
+        assert_eq!(client(&m, "loadbalancer/available"), 1.0 - dead, "after {n} failures");
+    }
     drop(web);
     world.finish().await;
 }

@@ -2,7 +2,7 @@
 //! (user-demand.md B6).
 
 use std::time::Duration;
-use testkit::{Backend, Pace, Play, Setup, each_width, free_port};
+use testkit::{Backend, PATIENCE, Pace, Play, Setup, each_width, eventually, free_port};
 
 each_width!(retries_do_not_multiply);
 
@@ -30,7 +30,8 @@ fn document(middle: u16, last: u16, back_end: u16) -> String {
 async fn retries_do_not_multiply(workers: usize) {
     let failing = Backend::start([Play::reply("HTTP/1.1 500 Oops\r\nContent-Length: 3\r\n\r\nbad")]).await;
     let (middle, last) = (free_port(), free_port());
-    let world = Setup::new().document(&document(middle, last, failing.address.port())).start(workers).await;
+    let mut world =
+        Setup::new().document(&document(middle, last, failing.address.port())).start(workers).await;
     let pace = Pace { per_second: 300, length: Duration::from_secs(5), patience: Duration::from_secs(20) };
     let report = pace.run(world.router, "web").await;
     let asked = pace.requests();
@@ -49,5 +50,13 @@ async fn retries_do_not_multiply(workers: usize) {
     );
     assert_eq!(retries("last") as u64, arrived - asked);
     drop(failing);
-    world.finish().await;
+    // The routers keep connections to one another, so those are no sign that something is left over.
+    eventually(PATIENCE, "nothing pending, all counted", || async {
+        let metrics = world.metrics().await;
+        metrics.in_flight().iter().all(|n| n.contains("/connections")) && metrics.unbalanced().is_empty()
+    })
+    .await;
+    world.process.signal("TERM");
+    let status = world.process.wait(PATIENCE).await;
+    assert!(status.success(), "{status}:\n{}", world.process.log());
 }
