@@ -99,7 +99,6 @@ fn authority(base: &str) -> Result<&str, String> {
 mod tests {
     use super::*;
     use crate::{Admin, Routes, text};
-    use std::net::SocketAddr;
 
     #[test]
     fn addresses() {
@@ -120,7 +119,8 @@ mod tests {
     async fn asks_and_says_why_not() {
         let routes = Routes::new()
             .get("/hello", |request| text(format!("hello {}", request.uri().query().unwrap_or_default())));
-        let admin = Admin::bind(SocketAddr::from(([127, 0, 0, 1], 0)), routes).await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = Admin::on(listener, routes, crate::Limits::default()).unwrap();
         let base = format!("http://{}", admin.address());
         let server = tokio::spawn(admin.serve());
         let patience = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! Limits of a server and of a pool: concurrent requests, `timeoutMs`, waiting requests (dataplane.md §3.1, §4.6).
 
 use super::mesh::*;
-use crate::seam::{Arrival, Failure, OnResponse, Outcome, Step};
+use crate::seam::{Failure, OnResponse, Outcome, Step};
 use crate::testing::{FakeRequest, FakeResponse};
 use crate::*;
 use balance::Nanos;
@@ -20,7 +20,7 @@ fn concurrent(most: u32) -> RouterSettings {
 fn begin(mesh: &mut Mesh) -> (Box<Exchange>, FakeRequest, Step) {
     let mut head = FakeRequest::get("/");
     head.line("Host", "x");
-    let arrival = Arrival { peer: at(1), now: mesh.now, replayable: true };
+    let arrival = arrival(at(1), mesh.now, true);
     let (ex, step) = mesh.worker.on_head(&mut head, arrival);
     (ex, head, step)
 }

@@ -2,7 +2,7 @@
 //! waits for any more (dataplane.md §6.2 to §6.4).
 
 use super::mesh::*;
-use crate::seam::{Arrival, Outcome, Step};
+use crate::seam::{Outcome, Step};
 use crate::testing::{FakeRequest, FakeResponse};
 use crate::*;
 use balance::{AccrualPolicy, Aperture, Backoff, Balancer, Nanos};
@@ -119,7 +119,7 @@ async fn an_aperture_uses_no_more_replicas_than_it_needs() {
         mesh.advance(25);
         let mut head = FakeRequest::get("/");
         head.line("Host", "web");
-        let arrival = Arrival { peer: at(9), now: mesh.now, replayable: true };
+        let arrival = arrival(at(9), mesh.now, true);
         let (ex, step) = mesh.worker.on_head(&mut head, arrival);
         assert!(matches!(step, Step::Send));
         running.push((ex, head));
@@ -285,7 +285,7 @@ async fn a_dropped_reconnect_is_given_back() {
     for _ in 0..3 {
         let mut head = get_web();
         let (ex, step) =
-            mesh.worker.on_head(&mut head, Arrival { peer: at(9), now: mesh.now, replayable: true });
+            mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
         assert!(matches!(step, Step::Send));
         drop(ex);
     }
@@ -324,7 +324,7 @@ async fn what_callers_gave_up_makes_a_replica_look_slow() {
     for _ in 0..300 {
         let mut head = get_web();
         let (mut ex, step) =
-            mesh.worker.on_head(&mut head, Arrival { peer: at(9), now: mesh.now, replayable: true });
+            mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
         let step = match step {
             Step::AwaitBinding(wait) => {
                 wait.await;
