@@ -120,6 +120,7 @@ mod tests {
         let routes = Routes::new()
             .get("/hello", |request| text(format!("hello {}", request.uri().query().unwrap_or_default())));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let admin = Admin::on(listener, routes, crate::Limits::default()).unwrap();
         let base = format!("http://{}", admin.address());
         let server = tokio::spawn(admin.serve());
