@@ -13,6 +13,7 @@ use crate::server::Server;
 use crate::trace::TraceId;
 use balance::{BackoffState, Nanos, Probe};
 use naming::Leaf;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// A moment that never comes.
@@ -41,6 +42,8 @@ pub struct Exchange {
     pub(crate) worker: usize,
     pub(crate) phase: Phase,
     pub(crate) arrived: Nanos,
+    /// The caller.
+    pub(crate) peer: IpAddr,
     pub(crate) method: Method,
     pub(crate) replayable: bool,
     /// Span of this proxy's server.
@@ -113,6 +116,7 @@ impl Exchange {
             worker,
             phase: Phase::Idle,
             arrived: Nanos(0),
+            peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             method: Method::Other,
             replayable: false,
             trace: TraceId::default(),

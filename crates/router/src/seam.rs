@@ -47,6 +47,8 @@ pub trait RequestHead: Head {
     fn method(&self) -> &[u8];
     /// The request target as it will be sent on.
     fn target(&self) -> &[u8];
+    /// The request target as it was received.
+    fn received_target(&self) -> &[u8];
     /// Replaces the request target.
     fn set_target(&mut self, target: &[u8]);
     /// Remembers the head as it is now: edits made from here on belong to one attempt.
@@ -59,6 +61,8 @@ pub trait RequestHead: Head {
 pub trait ResponseHead: Head {
     /// Status code.
     fn status(&self) -> u16;
+    /// Length of the body (of an answer to HEAD: the one announced), where the head tells it.
+    fn length(&self) -> Option<u64>;
 }
 
 /// What the engine knows of a request besides its head.

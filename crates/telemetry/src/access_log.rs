@@ -14,7 +14,7 @@ mod zone;
 pub use file::File;
 pub use line::Entry;
 pub use roll::RollPolicy;
-pub use writer::{WallClock, Writer};
+pub use writer::{Reopener, WallClock, Writer};
 
 use crate::Counter;
 use std::sync::Arc;

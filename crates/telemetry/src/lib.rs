@@ -13,7 +13,8 @@ pub mod process;
 mod render;
 mod tree;
 
-pub use access_log::{AccessLog, Entry, File as AccessLogFile, Lines, RollPolicy, WallClock, Writer as AccessLogWriter};
+pub use access_log::{AccessLog, Entry, Lines, Reopener, RollPolicy, WallClock};
+pub use access_log::{File as AccessLogFile, Writer as AccessLogWriter};
 pub use block::{Block, BlockSpec, Shard};
 pub use counter::Counter;
 pub use histogram::{Histogram, Summary, bucket_limits};

@@ -47,6 +47,8 @@ pub(crate) struct HeadBuf {
     start: StartLine,
     /// The target as it shall be sent, where it differs from the one received.
     target: Option<Vec<u8>>,
+    /// Of a response: what its framing says of the body's length.
+    pub(crate) length: Option<u64>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -115,6 +117,7 @@ impl HeadBuf {
         self.present = 0;
         self.mark = Mark::default();
         self.target = None;
+        self.length = None;
     }
 
     /// Bytes of memory held.
@@ -336,8 +339,12 @@ impl RequestHead for HeadBuf {
     fn target(&self) -> &[u8] {
         match &self.target {
             Some(target) => target,
-            None => &self.bytes[range(self.start.target, self.start.target_end)],
+            None => self.received_target(),
         }
+    }
+
+    fn received_target(&self) -> &[u8] {
+        &self.bytes[range(self.start.target, self.start.target_end)]
     }
 
     fn set_target(&mut self, target: &[u8]) {
@@ -358,6 +365,10 @@ impl RequestHead for HeadBuf {
 impl ResponseHead for HeadBuf {
     fn status(&self) -> u16 {
         self.start.status
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.length
     }
 }
 

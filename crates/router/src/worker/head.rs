@@ -34,6 +34,7 @@ impl WorkerRouter {
             Box::new(Exchange::new(server, self.worker))
         });
         ex.begin(Method::of(head.method()), arrival.replayable, arrival.now);
+        ex.peer = arrival.peer.ip();
         let step = match self.identify(&mut ex, head, &arrival) {
             Ok(()) => self.attempt(&mut ex, head, arrival.now),
             Err(Refused(fault, message)) => self.refuse(&mut ex, fault, &message, false, arrival.now),

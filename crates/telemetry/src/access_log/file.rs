@@ -225,7 +225,10 @@ impl LogFile {
 
     fn recovered(&mut self) {
         if let Some(Trouble { lost, .. }) = self.trouble.take() {
-            tracing::info!("access log {} is written again; {lost} lines were lost", self.file.path.display());
+            tracing::info!(
+                "access log {} is written again; {lost} lines were lost",
+                self.file.path.display()
+            );
         }
     }
 
@@ -250,7 +253,8 @@ fn open(path: &Path, append: bool, now: u64) -> io::Result<Open> {
     }
     let len = if append { meta.len() } else { 0 };
     // A file left from before is put aside when its own time is over, not a day after this start.
-    let changed = meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|at| at.as_secs());
+    let changed =
+        meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|at| at.as_secs());
     let since = changed.filter(|_| len > 0).unwrap_or(now).min(now);
     Ok(Open { out, id: ordinary.then(|| (meta.dev(), meta.ino())), len, since, due: None })
 }

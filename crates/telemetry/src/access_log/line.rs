@@ -94,7 +94,13 @@ mod tests {
         let known = "monkeys 0.0.0.0 - - [06/01/2016:21:21:26 GMT] \"HEAD /foo?bar=bah HTTP/1.1\" 402 304374 \"-\" \"-\"\n";
         check(entry(), known);
         check(
-            Entry { host: b"", length: None, agent: b"my \"agent\" 1.0", referer: b"http://a/b?c=d", ..entry() },
+            Entry {
+                host: b"",
+                length: None,
+                agent: b"my \"agent\" 1.0",
+                referer: b"http://a/b?c=d",
+                ..entry()
+            },
             "- 0.0.0.0 - - [06/01/2016:21:21:26 GMT] \"HEAD /foo?bar=bah HTTP/1.1\" 402 - \"http://a/b?c=d\" \"my \"agent\" 1.0\"\n",
         );
         let mapped = "::ffff:10.0.0.1".parse().unwrap();

@@ -102,10 +102,13 @@ mod tests {
         check("3.megabytes", Some(RollPolicy::MaxSize(3 << 20)));
         check("1.Gigabyte", Some(RollPolicy::MaxSize(1 << 30)));
         check("512.bytes", Some(RollPolicy::MaxSize(512)));
-        for wrong in ["", "weekly", "weekly(0)", "weekly(8)", "weekly(x)", "monthly", "3", "3.", ".megabytes"] {
+        for wrong in ["", "weekly", "weekly(0)", "weekly(8)", "weekly(x)", "monthly", "3", "3.", ".megabytes"]
+        {
             check(wrong, None);
         }
-        for wrong in ["0.bytes", "-1.bytes", "+1.byte", "3.megabytess", "3 megabytes", "99999999999.terabytes"] {
+        for wrong in
+            ["0.bytes", "-1.bytes", "+1.byte", "3.megabytess", "3 megabytes", "99999999999.terabytes"]
+        {
             check(wrong, None);
         }
     }

@@ -47,7 +47,10 @@ fn lines_travel_in_batches_and_their_buffers_come_back() {
     let Batch { file, mut bytes, back } = batch(&queue).expect("what was flushed");
     let text = String::from_utf8(bytes.clone()).unwrap();
     assert_eq!((file, text.lines().count()), (0, 2));
-    assert!(text.starts_with("web 127.0.0.1 - - [06/01/2016:21:21:26 UTC] \"GET /a HTTP/1.1\" 200 2 "), "{text}");
+    assert!(
+        text.starts_with("web 127.0.0.1 - - [06/01/2016:21:21:26 UTC] \"GET /a HTTP/1.1\" 200 2 "),
+        "{text}"
+    );
     let place = bytes.as_ptr();
     bytes.clear();
     back.send(bytes).unwrap();
@@ -146,7 +149,7 @@ fn a_file_moved_away_is_opened_anew_when_asked() {
         std::thread::yield_now();
     }
     fs::rename(&path, &aside).unwrap();
-    writer.reopen();
+    writer.reopener().reopen();
     lines.add(WALL, &entry(b"/after"));
     drop(lines);
     assert!(writer.stop(Duration::from_secs(30)));

@@ -70,10 +70,10 @@ impl Writer {
         Ok((Writer { to, stopping, ended, thread: Some(thread) }, logs))
     }
 
-    /// Opens the paths of all files with the policy `sighup` anew: somebody has moved the files.
-    pub fn reopen(&self) {
-        // A writer that has no room for this is busy writing, and finds out by itself within a second that a file moved.
-        let _ = self.to.try_send(Message::Reopen);
+    /// What tells this writer that files were moved.
+    #[must_use]
+    pub fn reopener(&self) -> Reopener {
+        Reopener(self.to.clone())
     }
 
     /// Writes what was handed over so far and ends. False when that takes longer than `wait` (a pipe nobody reads): the
@@ -94,6 +94,18 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.stop(FAREWELL);
+    }
+}
+
+/// Tells a writer that files were moved. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reopener(SyncSender<Message>);
+
+impl Reopener {
+    /// Opens the paths of all files with the policy `sighup` anew.
+    pub fn reopen(&self) {
+        // A writer that has no room for this is busy writing, and finds out by itself within a second that a file moved.
+        let _ = self.0.try_send(Message::Reopen);
     }
 }
 
