@@ -57,11 +57,11 @@ impl Server {
 
 /// nginx, which reads each request whole before a server behind it (in the same process) answers.
 pub(crate) async fn nginx() -> Option<Server> {
-    const CONFIG: &str = "daemon off; user root; worker_processes 1; pid nginx.pid; error_log nginx.err;
+    const CONFIG: &str = "daemon off; master_process off; user root; pid nginx.pid; error_log nginx.err;
         events { worker_connections 1000; }
         http {
           client_body_temp_path tmp1; proxy_temp_path tmp2; fastcgi_temp_path tmp3; uwsgi_temp_path tmp4; scgi_temp_path tmp5;
-          log_format line '$status $request_method $request_uri $http_x_mark';
+          log_format line escape=none '$status $request_method $request_uri $http_x_mark';
           keepalive_requests 100000; keepalive_timeout 600s; large_client_header_buffers 8 32k; client_max_body_size 0;
           server {
             listen 127.0.0.1:PORT; access_log requests.log line; merge_slashes off;
@@ -102,7 +102,7 @@ pub(crate) async fn node() -> Option<Server> {
         for (const event of ['upgrade', 'connect'])
           server.on(event, (request, socket) => { note(900, event + ' ' + request.url + ' -'); socket.destroy(); });
         server.on('clientError', (error, socket) => {
-          if (error.code.startsWith('HPE_')) note(400, error.code + ' - -');
+          if (error.code.startsWith('HPE_') && error.code != 'HPE_INVALID_EOF_STATE') note(400, error.code + ' - -');
           socket.destroy();
         });
         server.listen(Number(process.argv[1]), '127.0.0.1');";
