@@ -2,6 +2,7 @@
 //!
 //! [`document::load`] reads and checks a file, [`Proxy::start`] runs it.
 
+mod access_logs;
 mod delegator;
 pub mod document;
 pub mod explain;

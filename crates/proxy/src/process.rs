@@ -1,5 +1,6 @@
 //! A running proxy: started from a document, stopped without losing a request.
 
+use crate::access_logs::AccessLogs;
 use crate::delegator;
 use crate::document as doc;
 use crate::explain;
@@ -7,7 +8,7 @@ use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
 use engines::{Clock, Drained, Workers};
-use naming::{Binder, BinderSettings, Interpreter};
+use naming::{Binder, BinderSettings};
 use router::{ClientFactory, Router, ServerId};
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
@@ -89,6 +90,8 @@ pub struct Proxy {
     admin: SocketAddr,
     metrics: Metrics,
     workers: Option<Workers>,
+    /// Outlives the workers, whose last lines it writes.
+    access_logs: AccessLogs,
     grace: Duration,
     shutdown: Arc<Notify>,
     control: JoinSet<()>,
@@ -116,12 +119,15 @@ impl Proxy {
         let sources = Arc::new(Sources::new(document)?);
         let (admin, admin_stop) =
             serve_admin(document, &metrics, &shutdown, &sources, &mut admin_task).await?;
+        let access_logs =
+            AccessLogs::start(document, &metrics, clock, &mut control).map_err(StartError::System)?;
         let workers = Workers::start(count, clock, &metrics).map_err(StartError::System)?;
+        let common =
+            Common { metrics: &metrics, workers: &workers, sources: &sources, access_logs: &access_logs };
         let mut servers = Vec::new();
         for (router, listeners) in document.routers.iter().zip(listeners) {
             let doc::Router::Http(router) = router;
-            let interpreter = sources.of(router);
-            serve_router(router, listeners, interpreter, &metrics, &workers, &mut control, &mut servers)?;
+            serve_router(router, listeners, &common, &mut control, &mut servers)?;
         }
         let snapshots = metrics.clone();
         control.spawn(async move {
@@ -138,6 +144,7 @@ impl Proxy {
             admin,
             metrics,
             workers: Some(workers),
+            access_logs,
             grace: document.admin.shutdown_grace(),
             shutdown,
             control,
@@ -177,6 +184,7 @@ impl Proxy {
             Some(workers) => workers.drain(announce, self.grace).await,
             None => Drained { cut: 0 },
         };
+        std::mem::take(&mut self.access_logs).stop().await;
         self.control.shutdown().await;
         self.admin_stop.stop();
         let _ = tokio::time::timeout(Duration::from_secs(1), self.admin_task.join_next()).await;
@@ -203,18 +211,26 @@ fn listen_all(document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartEr
         .collect()
 }
 
+/// What all routers are built with.
+struct Common<'a> {
+    metrics: &'a Metrics,
+    workers: &'a Workers,
+    sources: &'a Sources,
+    access_logs: &'a AccessLogs,
+}
+
 fn serve_router(
     from: &doc::HttpRouter,
     listeners: Vec<TcpListener>,
-    interpreter: Interpreter,
-    metrics: &Metrics,
-    workers: &Workers,
+    common: &Common<'_>,
     control: &mut JoinSet<()>,
     servers: &mut Vec<Bound>,
 ) -> Result<(), StartError> {
-    let settings = translate::router(from, workers.clock().epoch());
+    let Common { metrics, workers, sources, access_logs } = *common;
+    let mut settings = translate::router(from, workers.clock().epoch());
+    settings.access_log = access_logs.of(from.label());
     let factory = ClientFactory::new(&settings, metrics);
-    let (binder, task) = Binder::new(interpreter, from.dtab.clone(), factory, BinderSettings::default());
+    let (binder, task) = Binder::new(sources.of(from), from.dtab.clone(), factory, BinderSettings::default());
     control.spawn(vital(task));
     let label = from.label();
     if from.originator {

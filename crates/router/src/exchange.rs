@@ -15,6 +15,7 @@ use crate::server::Server;
 use crate::trace::TraceId;
 use balance::{BackoffState, Band, Nanos, Probe};
 use naming::Leaf;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// A moment that never comes.
@@ -43,6 +44,8 @@ pub struct Exchange {
     pub(crate) worker: usize,
     pub(crate) phase: Phase,
     pub(crate) arrived: Nanos,
+    /// The caller.
+    pub(crate) peer: IpAddr,
     pub(crate) method: Method,
     pub(crate) replayable: bool,
     /// The caller is another router.
@@ -131,6 +134,7 @@ impl Exchange {
             worker,
             phase: Phase::Idle,
             arrived: Nanos(0),
+            peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             method: Method::Other,
             replayable: false,
             relayed: false,

@@ -51,6 +51,8 @@ pub trait RequestHead: Head {
     fn method(&self) -> &[u8];
     /// The request target as it will be sent on.
     fn target(&self) -> &[u8];
+    /// The request target as it was received.
+    fn received_target(&self) -> &[u8];
     /// Replaces the request target.
     fn set_target(&mut self, target: &[u8]);
     /// Remembers the head as it is now: edits made from here on belong to one attempt.
@@ -64,8 +66,7 @@ pub trait RequestHead: Head {
 pub trait ResponseHead: Head {
     /// Status code.
     fn status(&self) -> u16;
-    /// Length of the body as its `Content-Length` said, which the engine has taken off the head; `None` for a body that is
-    /// streamed.
+    /// Length of the body (of an answer to HEAD: the one announced), where the head tells it.
     fn length(&self) -> Option<u64>;
 }
 

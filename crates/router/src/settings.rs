@@ -8,6 +8,7 @@ use crate::stats::Clock;
 use crate::trace::Propagator;
 use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
 use names::{Dtab, Path, PathPattern};
+use telemetry::AccessLog;
 
 /// Everything about one router.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct RouterSettings {
     pub epoch: u64,
     /// Mixed into trace ids before `l5d-sample` is applied; random per process.
     pub sample_salt: u64,
+    /// Where each answer of a back end is noted (`httpAccessLog`); nowhere by default.
+    pub access_log: Option<AccessLog>,
     /// Joins the router and its clients, whose gauges have no clock of their own; the default will do.
     pub clock: Clock,
 }
@@ -65,6 +68,7 @@ impl Default for RouterSettings {
             max_headers: 8 * 1024,
             epoch: 0,
             sample_salt: 0,
+            access_log: None,
             clock: Clock::default(),
         }
     }

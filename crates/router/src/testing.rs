@@ -10,6 +10,7 @@ type Line = (String, Vec<u8>);
 pub(crate) struct FakeRequest {
     pub(crate) method: Vec<u8>,
     pub(crate) target: Vec<u8>,
+    received: Option<Vec<u8>>,
     pub(crate) version: Version,
     lines: Vec<Line>,
     marked: Option<Vec<Line>>,
@@ -39,6 +40,7 @@ impl FakeRequest {
         FakeRequest {
             method: method.into(),
             target: target.to_vec(),
+            received: None,
             version: Version::Http11,
             lines: Vec::new(),
             marked: None,
@@ -153,8 +155,13 @@ impl RequestHead for FakeRequest {
         &self.target
     }
 
+    fn received_target(&self) -> &[u8] {
+        self.received.as_deref().unwrap_or(&self.target)
+    }
+
     fn set_target(&mut self, target: &[u8]) {
-        self.target = target.to_vec();
+        let before = std::mem::replace(&mut self.target, target.to_vec());
+        self.received.get_or_insert(before);
     }
 
     fn mark(&mut self) {
@@ -173,6 +180,9 @@ impl ResponseHead for FakeResponse {
     }
 
     fn length(&self) -> Option<u64> {
-        (!self.streamed).then_some(self.body.len() as u64)
+        match self.get(Known::ContentLength.into()) {
+            Some(announced) => text(announced).parse().ok(),
+            None => (!self.streamed).then_some(self.body.len() as u64),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The whole router in tables: requests against scripted back ends, without a socket, on a clock that tests move.
 
+mod access_log;
 mod caches;
 mod context;
 mod diagnosis;

@@ -1,5 +1,6 @@
 //! The router's hand in one worker: takes the engine's news and answers with the next step.
 
+mod access;
 mod attempt;
 mod end;
 mod failure;
@@ -20,6 +21,7 @@ use balance::Nanos;
 use fastrand::Rng;
 use names::{Path, PathBuilder};
 use std::sync::Arc;
+use telemetry::{AccessLog, Lines};
 
 /// Exchanges kept for the next requests.
 const FREE: usize = 256;
@@ -40,6 +42,7 @@ pub struct WorkerRouter {
     name: PathBuilder,
     key: Vec<u8>,
     scratch: Vec<u8>,
+    log: Option<Lines>,
     #[allow(clippy::vec_box, reason = "the box is what is given out and comes back")]
     free: Vec<Box<Exchange>>,
 }
@@ -57,6 +60,7 @@ impl WorkerRouter {
             name: PathBuilder::new(),
             key: Vec::new(),
             scratch: Vec::new(),
+            log: router.settings.access_log.as_ref().map(AccessLog::lines),
             free: Vec::new(),
             router,
         }
@@ -77,6 +81,9 @@ impl WorkerRouter {
         self.paths.tick(now, ttl);
         self.overrides.tick(now, ttl);
         self.router.tick(now);
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// Whether [`crate::seam::Arrival::local`] is looked at: the engine need not ask the system otherwise.

@@ -1,9 +1,10 @@
-//! The metrics tree, its per-worker shards and its renderers.
+//! The metrics tree, its per-worker shards and its renderers; access logs.
 //!
 //! Traffic writes into [`Shard`]s (one per worker, one writer each, plain loads and stores); control reads them:
 //! once a minute [`Metrics::snapshot_histograms`] turns what histograms counted into summaries, and the renderers
 //! walk the tree without ever holding up a writer. Nothing here is global: two proxies in one process have two trees.
 
+mod access_log;
 mod block;
 mod counter;
 mod histogram;
@@ -12,6 +13,8 @@ pub mod process;
 mod render;
 mod tree;
 
+pub use access_log::{AccessLog, Entry, Lines, Reopener, RollPolicy, WallClock};
+pub use access_log::{File as AccessLogFile, Writer as AccessLogWriter};
 pub use block::{Block, BlockSpec, Shard, Total};
 pub use counter::Counter;
 pub use histogram::{Histogram, Summary, bucket_limits};

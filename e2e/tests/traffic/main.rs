@@ -1,5 +1,6 @@
 //! The proxy as its callers and back ends see it, at one worker and at four; one file for each behaviour.
 
+mod access_log;
 mod balancing;
 mod bodies;
 mod connections;

@@ -223,7 +223,8 @@ impl Attempt<'_> {
     /// No head came: what may the back end have seen?
     fn closed(&self, error: Option<io::Error>) -> Failure {
         let upload = &self.work.flow.upload;
-        let nothing_came = self.work.flow.download.partial.is_empty();
+        let download = &self.work.flow.download;
+        let nothing_came = download.partial.is_empty() && download.interim == 0;
         let sent = if self.upstream.sent == upload.sent_before && !upload.begun {
             Sent::Nothing
         } else if self.upstream.served > 0 && nothing_came && !upload.begun {

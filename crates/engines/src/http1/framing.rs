@@ -87,12 +87,14 @@ pub(crate) fn of_response(head: &mut HeadBuf, method: &[u8]) -> Result<ResponseF
             return Err("Transfer-Encoding in HTTP/1.0");
         }
     }
-    head.length = length;
     let keep_alive = keeps_alive(head);
     head.remove(Known::TransferEncoding.into());
     let status = head.status();
     let bodiless = status == 204 || status < 200;
-    if !bodiless && (method == b"HEAD" || status == 304) {
+    let informs = !bodiless && (method == b"HEAD" || status == 304);
+    // Without coding and length a body has no end but the connection's, unless there can be none.
+    head.length = if bodiless { Some(0) } else { length.or((informs && !coded).then_some(0)) };
+    if informs {
         return Ok(ResponseFraming { body: Body::None, keep_alive });
     }
     head.remove(Known::ContentLength.into());
@@ -215,6 +217,25 @@ mod tests {
         assert!(of_request(&mut head).unwrap().expects_continue && !head.has(Known::Expect));
         head.parse_request(b"PUT / HTTP/1.1\r\nExpect: other\r\nContent-Length: 1\r\n\r\n").unwrap();
         assert!(!of_request(&mut head).unwrap().expects_continue && head.has(Known::Expect));
+    }
+
+    /// What an access log is told of the body's length.
+    #[test]
+    fn response_lengths() {
+        let check = |method: &str, text: &str, want: Option<u64>| {
+            let mut head = HeadBuf::default();
+            head.parse_response(format!("HTTP/1.1 {text}\r\n").as_bytes()).expect(text);
+            of_response(&mut head, method.as_bytes()).expect(text);
+            assert_eq!(head.length(), want, "{method} {text:?}");
+        };
+        check("GET", "200 OK\r\nContent-Length: 3\r\n", Some(3));
+        check("GET", "200 OK\r\nTransfer-Encoding: chunked\r\n", None);
+        check("GET", "200 OK\r\n", None);
+        check("HEAD", "200 OK\r\nContent-Length: 12\r\n", Some(12));
+        check("HEAD", "200 OK\r\nTransfer-Encoding: chunked\r\n", None);
+        check("HEAD", "200 OK\r\n", Some(0));
+        check("GET", "204 No Content\r\nContent-Length: 3\r\n", Some(0));
+        check("GET", "304 Not Modified\r\n", Some(0));
     }
 
     #[test]

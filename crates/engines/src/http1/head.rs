@@ -52,7 +52,7 @@ pub(crate) struct HeadBuf {
     retargeted: bool,
     /// Lines that went since the mark: their places in `lines` and, counted on, in `added`.
     gone: Vec<usize>,
-    /// Length of the body as its sender declared it; responses only.
+    /// Of a response: what its framing says of the body's length.
     pub(crate) length: Option<u64>,
 }
 
@@ -399,11 +399,11 @@ impl RequestHead for HeadBuf {
     }
 
     fn target(&self) -> &[u8] {
-        if self.retargeted {
-            &self.target
-        } else {
-            &self.bytes[range(self.start.target, self.start.target_end)]
-        }
+        if self.retargeted { &self.target } else { self.received_target() }
+    }
+
+    fn received_target(&self) -> &[u8] {
+        &self.bytes[range(self.start.target, self.start.target_end)]
     }
 
     fn set_target(&mut self, target: &[u8]) {

@@ -13,6 +13,7 @@ use names::{Dtab, Path};
 use router::header::Known;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use telemetry::{AccessLogFile, RollPolicy};
 
 kinds! {
     /// A router: servers that take requests in, names for the requests, and how those names are bound and called.
@@ -71,10 +72,18 @@ config! {
         max_err_response_kb "maxErrResponseKB": u32 = "5120", from 1, check positive, example "100";
         /// Bodies longer than this, in KB, are passed on as they come and cannot be sent twice.
         stream_after_content_length_kb "streamAfterContentLengthKB": u32 = "5", example "10";
+        /// The file that gets a line for each answer of a replica; may be a device such as `/dev/stdout`. Empty is none.
+        http_access_log "httpAccessLog": Option<String>, example "/var/log/access.log";
+        /// When that file is put aside: `never`, `hourly`, `daily`, `weekly(n)` (1 is Sunday), `sighup`, or before it grows
+        /// beyond a size such as `3.megabytes`.
+        http_access_log_roll_policy "httpAccessLogRollPolicy": String = "never", check roll_policy, example "daily";
+        /// Whether lines already in that file are kept when the proxy starts.
+        http_access_log_append "httpAccessLogAppend": bool = "true", example "false";
+        /// How many files that were put aside are kept; `-1` keeps all.
+        http_access_log_rotate_count "httpAccessLogRotateCount": i32 = "-1", example "7";
     }
     later {
-        "announcers", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend",
-        "httpAccessLogRotateCount", "compressionLevel", "requestAuthorizers",
+        "announcers", "compressionLevel", "requestAuthorizers",
     }
     only {
         /// Whether bodies may be passed on as they come; without it all are held whole.
@@ -86,6 +95,12 @@ config! {
         "maxRequestKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
         "maxResponseKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
     }
+}
+
+/// A policy that can be read; the fault says what may be written.
+#[expect(clippy::ptr_arg, reason = "what checks a key's value is given the value's own type")]
+fn roll_policy(value: &String) -> Result<(), String> {
+    value.parse::<RollPolicy>().map(|_| ())
 }
 
 kinds! {
@@ -102,6 +117,18 @@ impl HttpRouter {
     /// The router's name in metrics and messages.
     pub fn label(&self) -> &str {
         self.label.as_ref().map_or("http", |label| label.as_str())
+    }
+
+    /// The access log that is asked for.
+    pub fn access_log(&self) -> Option<AccessLogFile> {
+        let path = self.http_access_log.as_ref().filter(|path| !path.is_empty())?;
+        Some(AccessLogFile {
+            path: path.into(),
+            // Checked when it was read.
+            policy: self.http_access_log_roll_policy.parse().unwrap_or_default(),
+            append: self.http_access_log_append,
+            keep: usize::try_from(self.http_access_log_rotate_count).ok(),
+        })
     }
 
     /// How long a request waits for its name to be bound the first time.

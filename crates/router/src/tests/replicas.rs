@@ -284,8 +284,7 @@ async fn a_dropped_reconnect_is_given_back() {
     mesh.advance(1_001);
     for _ in 0..3 {
         let mut head = get_web();
-        let (ex, step) =
-            mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
+        let (ex, step) = mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
         assert!(matches!(step, Step::Send));
         drop(ex);
     }
@@ -323,8 +322,7 @@ async fn what_callers_gave_up_makes_a_replica_look_slow() {
     let mut hung = 0;
     for _ in 0..300 {
         let mut head = get_web();
-        let (mut ex, step) =
-            mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
+        let (mut ex, step) = mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
         let step = match step {
             Step::AwaitBinding(wait) => {
                 wait.await;

@@ -36,6 +36,7 @@ impl WorkerRouter {
             Box::new(Exchange::new(server, self.worker))
         });
         ex.begin(Method::of(head.method()), arrival.replayable, arrival.now);
+        ex.peer = arrival.peer.ip();
         if !ex.enter_server() {
             let step = self.turn_away(&mut ex, arrival.now);
             return (ex, step);

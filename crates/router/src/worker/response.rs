@@ -1,6 +1,6 @@
 //! A back end has answered: forward it, or try again.
 
-use super::WorkerRouter;
+use super::{WorkerRouter, access};
 use crate::answer::{self, Fault};
 use crate::classify::Class;
 use crate::exchange::{Exchange, Phase, Verdict};
@@ -24,6 +24,10 @@ impl WorkerRouter {
             && (head.has(Known::FinagleHttpNack) || head.has(Known::FinagleHttpNonretryableNack))
         {
             return OnResponse::Again(self.nacked(ex, head, now));
+        }
+        if let Some(log) = &mut self.log {
+            let wall = self.router.settings.epoch.saturating_add(now.0);
+            access::note(log, wall, ex.peer, request, head);
         }
         let Some(classifier) = ex.entry.as_ref().map(|entry| entry.service.settings.classifier) else {
             debug_assert!(false, "a response without a name: {ex:?}");

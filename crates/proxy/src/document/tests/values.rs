@@ -6,6 +6,7 @@ use super::super::{
 };
 use super::{anywhere, router, wrong};
 use std::time::Duration;
+use telemetry::{AccessLogFile, RollPolicy};
 
 fn http(text: &str) -> HttpRouter {
     let document = anywhere(text).unwrap_or_else(|faults| panic!("{text}\n{faults}"));
@@ -29,6 +30,7 @@ fn the_least_document_has_all_defaults() {
     );
     assert_eq!(router.servers[0].address().to_string(), "127.0.0.1:4140");
     assert!(router.dtab.is_empty());
+    assert_eq!(router.access_log().map(|log| log.path), None);
     assert_eq!(router.dst_prefix.to_string(), "/svc");
     assert_eq!(router.binding_timeout(), Duration::from_secs(10));
     let cache = &router.binding_cache;
@@ -75,13 +77,20 @@ fn every_key_of_a_router_is_read() {
                 \x20 bindingCache: {paths: 1, trees: 2, bounds: 3, clients: 4, idleTtlSecs: 5}\n\
                 \x20 identifier: [{kind: io.l5d.header.token, header: a}]\n  tracePropagator: {kind: io.l5d.zipkin}\n\
                 \x20 interpreter: {kind: default}\n  originator: true\n  experimental: true\n  maxHeadersKB: 1\n\
-                \x20 maxInitialLineKB: 2\n  maxErrResponseKB: 3\n  streamAfterContentLengthKB: 4\n";
+                \x20 maxInitialLineKB: 2\n  maxErrResponseKB: 3\n  streamAfterContentLengthKB: 4\n\
+                \x20 httpAccessLog: /a/b.log\n  httpAccessLogRollPolicy: Weekly(2)\n  httpAccessLogAppend: false\n\
+                \x20 httpAccessLogRotateCount: 3\n";
     let router = http(&router(text));
     assert_eq!(
         (router.label(), router.dtab.len(), router.dst_prefix.to_string().as_str()),
         ("out", 2, "/http")
     );
     assert_eq!(router.binding_timeout(), Duration::from_millis(5));
+    let AccessLogFile { path, policy, append, keep } = router.access_log().expect("a log");
+    assert_eq!(
+        (path.to_str(), policy, append, keep),
+        (Some("/a/b.log"), RollPolicy::Weekly(2), false, Some(3))
+    );
     let cache = &router.binding_cache;
     assert_eq!((cache.paths, cache.trees, cache.bounds, cache.clients, cache.idle_ttl_secs), (1, 2, 3, 4, 5));
     assert!(matches!(&*router.identifier, [Identifier::HeaderToken(token)] if token.header == "a"));
@@ -241,6 +250,9 @@ fn validation_errors() {
         &router("  client: {loadBalancer: {kind: p2c, decayTimeMs: 5}}\n"),
         &["3: unknown key `decayTimeMs`"],
     );
+    let policy = "3: 'monthly' is no roll policy: expected never, hourly, daily, weekly(n) with n from 1 (Sunday) \
+                  to 7 (Saturday), sighup, or a size such as 3.megabytes";
+    check(&router("  httpAccessLogRollPolicy: monthly\n"), &[policy]);
     check(&router("  h2AccessLog: x\n"), &["3: unknown key `h2AccessLog`"]);
     check(&router("  dstPrefix: x\n"), &["3: '/' expected but 'x' found at '[x]'"]);
 }
