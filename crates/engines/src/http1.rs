@@ -2,19 +2,27 @@
 
 mod attempt;
 mod body;
+mod coding;
+mod compress;
 mod connection;
 mod exchange;
 mod flow;
 mod framing;
 mod head;
+mod hold;
 mod out;
+mod presence;
 #[cfg(test)]
 mod property;
 mod read;
 mod reply;
 mod scan;
+mod stall;
+mod tunnel;
 mod work;
 
+pub use coding::Compression;
+pub(crate) use compress::Compressors;
 pub(crate) use connection::Connection;
 pub use scan::Limits;
 pub(crate) use work::Work;

@@ -35,6 +35,12 @@ impl Upstream {
         self.served += 1;
     }
 
+    /// Resets the connection, whose request nobody waits for any more: an orderly end could mean that the caller has only
+    /// said everything, and the back end would go on working.
+    pub(crate) fn abandon(self) {
+        let _ = self.io.set_zero_linger();
+    }
+
     /// Whether discovery still lists the back end.
     fn is_wanted(&self) -> bool {
         let wanted = !self.endpoint.is_removed();

@@ -25,7 +25,9 @@ macro_rules! known {
 }
 
 known! {
+    AcceptEncoding = "Accept-Encoding",
     Connection = "Connection",
+    ContentEncoding = "Content-Encoding",
     ContentLength = "Content-Length",
     ContentType = "Content-Type",
     Expect = "Expect",
@@ -84,7 +86,9 @@ impl Known {
             (13, b'l') => &[K::L5dCtxTrace, K::L5dRetryable],
             (14, b'c') => &[K::ContentLength],
             (14, b'l') => &[K::L5dDstClient],
+            (15, b'a') => &[K::AcceptEncoding],
             (15, b'l') => &[K::L5dDstService, K::L5dAddContext],
+            (16, b'c') => &[K::ContentEncoding],
             (16, b'l') => &[K::L5dCtxDeadline, K::L5dDstResidual],
             (16, b'p') => &[K::ProxyConnection],
             (17, b'l') => &[K::L5dSuccessClass],

@@ -4,6 +4,7 @@ use super::framing;
 use super::read::poll_read;
 use super::reply;
 use super::scan::{Scanned, Scanner, empty_lines};
+use super::tunnel::Wish;
 use super::work::{Framing, Work};
 use crate::context::{Connections, Context as Worker, Draining, Live, ServerContext};
 use crate::timer::Timer;
@@ -204,6 +205,9 @@ impl Connection {
         })?;
         let request = framing::of_request(&mut work.request).map_err(|e| refused(400, &e))?;
         let version = work.request.version();
+        if self.server.settings.tunnels {
+            work.tunnel = Wish::of(&work.request, request.body);
+        }
         work.framing = Framing { request, version, held: true };
         debug_assert!(!work.request.has(Known::ContentLength));
         Ok(())
@@ -215,9 +219,12 @@ impl Connection {
     }
 
     /// Refuses what is no request and ends the connection.
-    pub(crate) async fn refuse(mut self, status: u16) {
-        let _ = self.caller.io.write_all(&reply::bare(status)).await;
-        self.linger().await;
+    pub(crate) async fn refuse(&mut self, status: u16) {
+        let answer = reply::bare(status);
+        let written = tokio::time::timeout(LINGER.0, self.caller.io.write_all(&answer));
+        if matches!(written.await, Ok(Ok(()))) {
+            self.linger().await;
+        }
     }
 
     /// Ends a connection whose caller may still be sending.

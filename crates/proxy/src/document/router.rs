@@ -62,23 +62,53 @@ config! {
         max_initial_line_kb "maxInitialLineKB": u32 = "4", from 1, check positive, example "16";
         /// The limit of the text of a generated error answer, in KB.
         max_err_response_kb "maxErrResponseKB": u32 = "5120", from 1, check positive, example "100";
-        /// Bodies longer than this, in KB, are passed on as they come and cannot be sent twice.
+        /// Bodies longer than this, in KB, are passed on as they come and cannot be sent twice; so are bodies whose length
+        /// is not known.
         stream_after_content_length_kb "streamAfterContentLengthKB": u32 = "5", example "10";
+        /// Whether bodies may be passed on as they come. Without it all are held whole, up to 64 MB each: a longer request
+        /// is answered 413, a longer answer of a back end 502. Trailers are lost.
+        streaming_enabled "streamingEnabled": bool = "true", example "false";
+        /// Compresses answers for callers that accept gzip or deflate: -1 those of textual types, 1 (fast) to 9 (small)
+        /// those of all types, 0 none.
+        compression_level "compressionLevel": i32 = "-1", from -1 to 9, check zlib_level, example "0";
+        /// Passes WebSocket and other upgrades on, and CONNECT: once the back end agrees, bytes pass both ways. An extension
+        /// of Wayleave.
+        tunnels "tunnels": bool = "false", example "true";
     }
     later {
         "announcers", "tracePropagator", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend",
-        "httpAccessLogRotateCount", "compressionLevel", "requestAuthorizers",
-    }
-    only {
-        /// Whether bodies may be passed on as they come; without it all are held whole.
-        "streamingEnabled": bool = "true";
+        "httpAccessLogRotateCount", "requestAuthorizers",
     }
     former {
         "maxChunkKB" until "1.6.0" => "chunks are passed on as they come",
         "maxRequestKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
         "maxResponseKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
     }
-    rule one_identifier;
+    rule consistent;
+}
+
+/// What no single key can tell.
+fn consistent(router: &HttpRouter, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    one_identifier(router, places, cx).and(one_way_of_streaming(router, places, cx))
+}
+
+/// A document that says both wants two things.
+fn one_way_of_streaming(router: &HttpRouter, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    let key = "streamAfterContentLengthKB";
+    if router.streaming_enabled || !places.has(key) {
+        return Some(());
+    }
+    let message = format!(
+        "Conflicting streaming options set. Can't disable streaming and set {key} in {}",
+        router.label()
+    );
+    cx.fault(Fault::new(places.of(key), message).expected("one of the two keys only"));
+    None
+}
+
+/// The levels zlib knows, and -1.
+fn zlib_level(value: &i32) -> Result<(), String> {
+    if (-1..=9).contains(value) { Ok(()) } else { Err(format!("{value} is not a level from -1 to 9")) }
 }
 
 /// Trying several identifiers in turn comes with the kinds that make it useful.

@@ -20,6 +20,9 @@ impl WorkerRouter {
             }
             self.settle(&mut ex, outcome, now);
         }
+        if outcome == Outcome::CallerGone {
+            self.server.block.shard(self.worker).inc(server::CANCELLED);
+        }
         ex.release();
         if self.free.len() < FREE {
             self.free.push(ex);
