@@ -6,6 +6,9 @@
 mod world;
 
 mod doubt;
+mod gone;
 mod pressure;
 mod splits;
+mod stalls;
 mod timeouts;
+mod tunnels;

@@ -110,6 +110,7 @@ async fn each_attempt_has_its_own_time(workers: usize) {
     let settings = Settings {
         service: ServicePartial { classifier, ..ServicePartial::default() },
         attempt_timeout: Some(Nanos::from_millis(500)),
+        ..Settings::default()
     };
     let world = World::with(workers, address, settings).await;
     let back = tokio::spawn(async move {

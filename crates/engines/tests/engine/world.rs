@@ -27,6 +27,13 @@ pub(crate) struct World {
 pub(crate) struct Settings {
     pub(crate) service: ServicePartial,
     pub(crate) attempt_timeout: Option<Nanos>,
+    pub(crate) http: HttpSettings,
+}
+
+impl Settings {
+    pub(crate) fn http(http: HttpSettings) -> Settings {
+        Settings { http, ..Settings::default() }
+    }
 }
 
 impl World {
@@ -36,6 +43,7 @@ impl World {
     }
 
     pub(crate) async fn with(width: usize, back: SocketAddr, settings: Settings) -> World {
+        let http = settings.http;
         let dtab = format!("/svc/web => /$/inet/{}/{}", back.ip(), back.port());
         let client = ClientPartial {
             accrual: Some(AccrualPolicy::None),
@@ -60,7 +68,7 @@ impl World {
         let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         workers
-            .serve(listener, &router, ServerId(0), HttpSettings::default(), &Handle::current())
+            .serve(listener, &router, ServerId(0), http, &Handle::current())
             .expect("serving");
         World { address, workers, metrics }
     }
@@ -97,6 +105,17 @@ impl World {
     pub(crate) fn summary(&self, end: &str) -> f64 {
         self.metrics.snapshot_histograms();
         self.sum(end)
+    }
+
+    /// Waits until all metrics whose name ends so add up to this.
+    pub(crate) async fn wait(&self, end: &str, value: f64) {
+        let what = format!("{end} = {value}");
+        testkit::eventually(testkit::PATIENCE, &what, || async { self.sum(end) == value }).await;
+    }
+
+    /// Begins to end the proxy, with so much time for what runs.
+    pub(crate) async fn drain(self, grace: Duration) -> Drained {
+        testkit::within("a drain", self.workers.drain(Duration::ZERO, grace)).await
     }
 
     /// Ends the proxy: nothing is cut, and nothing is left in the gauges.

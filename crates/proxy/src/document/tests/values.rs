@@ -209,6 +209,17 @@ fn validation_errors() {
     check(&ports.replace("port: 1", "port: 0"), &[]);
     check(&ports.replace("port: 1", ""), &["7: ConflictingPorts: Server conflict on port 4140"]);
     check(&router("").replace("4140", "9990"), &["4: ConflictingPorts: Server conflict on port 9990"]);
+    let both = "streamingEnabled: false\n  streamAfterContentLengthKB: 5\n";
+    let conflict = "Conflicting streaming options set. Can't disable streaming and set streamAfterContentLengthKB in http";
+    check(&router(&format!("  {both}")), &[&format!("4: {conflict}")]);
+    check(&router(&format!("  {}", both.replace("false", "true"))), &[]);
+    check(&router(&format!("  {}", both.replace("KB: 5", "KB: ~"))), &[]);
+    let level = |level: &str| router(&format!("  compressionLevel: {level}\n"));
+    for good in ["-1", "0", "1", "9"] {
+        check(&level(good), &[]);
+    }
+    check(&level("10"), &["3: 10 is not a level from -1 to 9"]);
+    check(&level("-2"), &["3: -2 is not a level from -1 to 9"]);
     let budget = |budget: &str| router(&format!("  service: {{retries: {{budget: {budget}}}}}\n"));
     check(&budget("{ttlSecs: 0}"), &["3: ttl must be [1 second, 60 seconds]: 0.seconds"]);
     check(&budget("{ttlSecs: 61}"), &["3: ttl must be [1 second, 60 seconds]: 61.seconds"]);
@@ -357,8 +368,6 @@ fn defaults_may_be_written() {
             .replace("  x: 1\n", "");
         let text = if matches!(key, "clearContext" | "announce") {
             server
-        } else if key == "streamingEnabled" {
-            router(&format!("  {key}: {value}\n"))
         } else {
             client
         };
@@ -384,7 +393,5 @@ fn defaults_may_be_written() {
     check("clearContext", "yes", &[&other("clearContext", "false")]);
     check("announce", "[]", &[]);
     check("announce", "[/#/io.l5d.serversets/x]", &[&other("announce", "[]")]);
-    check("streamingEnabled", "true", &[]);
-    check("streamingEnabled", "false", &[&other("streamingEnabled", "true")]);
     check("loadBalancer", "{kind: p2c, enableProbation: false}", &[]);
 }
