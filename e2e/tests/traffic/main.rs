@@ -1,6 +1,7 @@
 //! The proxy as its callers and back ends see it, at one worker and at four; one file for each behaviour.
 
 mod bodies;
+mod compression;
 mod connections;
 mod counting;
 mod drain;
@@ -15,3 +16,5 @@ mod replicas;
 mod resets;
 mod retries;
 mod routing;
+mod streaming;
+mod tunnels;

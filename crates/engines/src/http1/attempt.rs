@@ -185,10 +185,11 @@ impl Attempt<'_> {
         upload.begun = true;
         let answered = download.stage == Stage::Body;
         let out = upload.out.buffer(worker);
-        upload
-            .decoder
-            .transfer(bytes, upload.encoding, out)
-            .map_err(|e| Ended::BadRequest { status: 400, reason: e.0, answered })
+        upload.decoder.transfer(bytes, upload.encoding, out).map_err(|e| Ended::BadRequest {
+            status: 400,
+            reason: e.0,
+            answered,
+        })
     }
 
     fn download(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {

@@ -201,7 +201,15 @@ mod tests {
         ] {
             check(text, true);
         }
-        for other in ["application/octet-stream", "image/png", "application/jsonx", "text", "", "x/text", "application"] {
+        for other in [
+            "application/octet-stream",
+            "image/png",
+            "application/jsonx",
+            "text",
+            "",
+            "x/text",
+            "application",
+        ] {
             check(other, false);
         }
     }

@@ -3,9 +3,9 @@
 use super::body::{Decoder, Encoding};
 use super::compress::Compressor;
 use super::framing::{Body, ResponseFraming};
-use super::stall::Progress;
 use super::out::Out;
 use super::scan::Scanner;
+use super::stall::Progress;
 use crate::context::Context as Worker;
 
 /// Both directions of an exchange.

@@ -44,7 +44,8 @@ impl Connection {
         if matches!(request.body, Body::Length(n) if n > most) {
             return Held::Refused(413);
         }
-        let mut reading = Reading { decoder: Decoder::new(request.body), most, progress: Progress::default() };
+        let mut reading =
+            Reading { decoder: Decoder::new(request.body), most, progress: Progress::default() };
         let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
         let whole = match self.take_input(&mut reading, &mut work.body) {
             Ok(whole) => whole,
@@ -52,7 +53,8 @@ impl Connection {
         };
         if !whole && request.expects_continue {
             // As good as never full: nothing was written since the answer before.
-            let written = tokio::time::timeout(self.server.settings.stall.into(), self.caller.io.write_all(go_on));
+            let written =
+                tokio::time::timeout(self.server.settings.stall.into(), self.caller.io.write_all(go_on));
             if !matches!(written.await, Ok(Ok(()))) {
                 return Held::Gone;
             }
@@ -77,8 +79,11 @@ impl Connection {
             let read = match poll_read(&mut self.caller.io, cx, &mut scratch) {
                 Poll::Ready(read) => read,
                 Poll::Pending => {
-                    let until =
-                        reading.progress.until(self.caller.received, worker.clock.now(), server.settings.stall);
+                    let until = reading.progress.until(
+                        self.caller.received,
+                        worker.clock.now(),
+                        server.settings.stall,
+                    );
                     ready!(self.timer.poll(cx, Some(until), &worker.clock));
                     server.server.read_timeout(worker.worker);
                     return Poll::Ready(Held::Refused(408));

@@ -27,7 +27,10 @@ mod tests {
     fn time_begins_anew_with_each_byte() {
         let mut progress = Progress::default();
         let mut check = |moved: u64, now: u64, want: u64| {
-            assert_eq!(progress.until(moved, Nanos::from_secs(now), Nanos::from_secs(10)), Nanos::from_secs(want));
+            assert_eq!(
+                progress.until(moved, Nanos::from_secs(now), Nanos::from_secs(10)),
+                Nanos::from_secs(want)
+            );
         };
         check(0, 5, 15);
         check(0, 9, 15);

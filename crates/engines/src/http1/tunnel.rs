@@ -238,10 +238,7 @@ mod tests {
         for no in ["h2c", "H2C", "HTTP/2.0", "TLS/1.0", "h2", "websocket, h2c", "a b", ""] {
             check(&format!("{get}Connection: Upgrade\r\nUpgrade: {no}\r\n"), Wish::None);
         }
-        check(
-            &format!("{get}Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n"),
-            Wish::None,
-        );
+        check(&format!("{get}Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n"), Wish::None);
         check("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", Wish::None);
         check("CONNECT web:443 HTTP/1.1\r\n", Wish::Connect);
         check("CONNECT web:443 HTTP/1.0\r\n", Wish::None);

@@ -108,10 +108,8 @@ async fn deaf_to_the_proxy_itself(workers: usize) {
     let world = impatient(workers, 300, address).await;
     let mut io = world.narrow_caller().await;
     let many = "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n".repeat(1_000);
-    testkit::within("the caller is cut off", async {
-        while io.write_all(many.as_bytes()).await.is_ok() {}
-    })
-    .await;
+    testkit::within("the caller is cut off", async { while io.write_all(many.as_bytes()).await.is_ok() {} })
+        .await;
     world.wait("server/s/write_timeout", 1.0).await;
     world.wait("server/s/connections", 0.0).await;
     world.finish().await;

@@ -45,7 +45,9 @@ async fn tunnel(world: &World, listener: &TcpListener) -> (TcpStream, TcpStream)
     let granted = head(&mut io).await;
     assert!(granted.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{granted}");
     assert!(granted.contains("\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"), "{granted}");
-    assert!(granted.contains("\r\nSec-WebSocket-Accept: a\r\n") && granted.contains("l5d-success-class: 1.0"));
+    assert!(
+        granted.contains("\r\nSec-WebSocket-Accept: a\r\n") && granted.contains("l5d-success-class: 1.0")
+    );
     (io, back)
 }
 

@@ -67,9 +67,7 @@ impl World {
         let workers = Workers::start(width, Clock::start()).expect("threads");
         let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
-        workers
-            .serve(listener, &router, ServerId(0), http, &Handle::current())
-            .expect("serving");
+        workers.serve(listener, &router, ServerId(0), http, &Handle::current()).expect("serving");
         World { address, workers, metrics }
     }
 

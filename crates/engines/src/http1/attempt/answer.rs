@@ -324,5 +324,7 @@ impl Attempt<'_> {
 }
 
 fn too_long(most: u64) -> Ended {
-    malformed(format!("the body is longer than {most} bytes, the most that is held with streamingEnabled: false"))
+    malformed(format!(
+        "the body is longer than {most} bytes, the most that is held with streamingEnabled: false"
+    ))
 }

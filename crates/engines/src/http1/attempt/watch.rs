@@ -43,7 +43,8 @@ impl Attempt<'_> {
             }
             Presence::Unseen => {
                 let next = worker.clock.now() + LOOK;
-                self.timer.poll(cx, Some(next), &worker.clock).is_ready() && false
+                let _later = self.timer.poll(cx, Some(next), &worker.clock);
+                false
             }
         };
         if !gone {

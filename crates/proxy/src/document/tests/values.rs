@@ -366,11 +366,7 @@ fn defaults_may_be_written() {
         let client = router(&format!("  client: {{{key}: {value}}}\n"));
         let server = format!("routers:\n- protocol: http\n  x: 1\n  servers: [{{{key}: {value}}}]\n")
             .replace("  x: 1\n", "");
-        let text = if matches!(key, "clearContext" | "announce") {
-            server
-        } else {
-            client
-        };
+        let text = if matches!(key, "clearContext" | "announce") { server } else { client };
         let found: Vec<String> = match anywhere(&text) {
             Ok(_) => Vec::new(),
             Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
