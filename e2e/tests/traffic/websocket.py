@@ -44,7 +44,10 @@ def frame(opcode, data, mask):
 
 
 def read(stream, masked):
-    first, second = stream.read(2)
+    start = stream.read(2)
+    if not start:
+        return None, b""
+    first, second = start
     assert first & 0x80 and bool(second & 0x80) == masked, (first, second)
     size = second & 0x7F
     if size >= 126:
@@ -66,6 +69,8 @@ def serve_one(io):
     io.sendall(frame(TEXT, b"welcome to " + line.split()[1].encode(), False))
     while True:
         opcode, data = read(stream, True)
+        if opcode is None:
+            return
         io.sendall(frame(PONG if opcode == PING else opcode, data, False))
         if opcode == CLOSE:
             io.shutdown(socket.SHUT_WR)
