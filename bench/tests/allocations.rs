@@ -31,6 +31,7 @@ fn a_steady_request_hardly_allocates() {
     // What a request may cost: calls of the allocator, for new blocks and grown ones.
     check("GET", &mut caller, traffic::get, 0.0);
     check("GET, chunked answer", &mut caller, traffic::get_chunks, 0.0);
+    check("GET, chunked answer, compressed", &mut caller, traffic::get_gzip, 0.0);
     check("PUT, 100 bytes held", &mut caller, traffic::put, 0.0);
     check("POST, 4 KB chunked", &mut caller, traffic::post, 0.0);
     drop(caller);

@@ -107,6 +107,19 @@ struct Weights {
     any: Option<u16>,
 }
 
+impl Weights {
+    fn of(&mut self, coding: &[u8]) -> Option<&mut Option<u16>> {
+        let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
+        match coding {
+            b"*" => Some(&mut self.any),
+            _ if is(b"gzip") || is(b"x-gzip") => Some(&mut self.gzip),
+            _ if is(b"deflate") => Some(&mut self.deflate),
+            _ if is(b"identity") => Some(&mut self.identity),
+            _ => None,
+        }
+    }
+}
+
 /// The best of the codings a caller accepts: the heavier one, of two equal ones gzip (RFC 9110 §12.5.3).
 fn accepted<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Coding> {
     let mut weights = Weights::default();
@@ -114,13 +127,7 @@ fn accepted<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Coding> {
         let mut parts = item.split(|&b| b == b';').map(<[u8]>::trim_ascii);
         let name = parts.next().unwrap_or_default();
         let weight = parts.find_map(quality).unwrap_or(1000);
-        let slot = match name.to_ascii_lowercase().as_slice() {
-            b"gzip" | b"x-gzip" => &mut weights.gzip,
-            b"deflate" => &mut weights.deflate,
-            b"identity" => &mut weights.identity,
-            b"*" => &mut weights.any,
-            _ => continue,
-        };
+        let Some(slot) = weights.of(name) else { continue };
         *slot = Some(slot.unwrap_or(0).max(weight));
     }
     let of = |weight: Option<u16>| weight.or(weights.any).unwrap_or(0);

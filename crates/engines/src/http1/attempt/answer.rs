@@ -252,7 +252,7 @@ impl Attempt<'_> {
         self.start_coding(coding, body, rest, worker)
     }
 
-    #[cold]
+    #[inline(never)]
     fn start_coding(&mut self, coding: Coding, body: Body, rest: &[u8], worker: &Worker) -> Option<Vec<u8>> {
         let all = match body {
             Body::Length(n) => usize::try_from(n).ok().and_then(|n| rest.get(..n)),
