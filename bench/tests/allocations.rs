@@ -28,6 +28,7 @@ fn a_steady_request_hardly_allocates() {
     within(&runtime, &traffic::mesh_document(folder.path()), |caller| {
         check("GET", caller, traffic::get, 0.0);
         check("GET, chunked answer", caller, traffic::get_chunks, 0.0);
+        check("GET, chunked answer, compressed", caller, traffic::get_gzip, 0.0);
         check("PUT, 100 bytes held", caller, traffic::put, 0.0);
         check("POST, 4 KB chunked", caller, traffic::post, 0.0);
     });

@@ -1,7 +1,7 @@
 //! What the connections of one worker share. All of it lives on the worker's thread: no lock, no atomic.
 
 use crate::clock::Clock;
-use crate::http1::Work;
+use crate::http1::{Compressors, Work};
 use crate::pool::Pool;
 use crate::worker::Peers;
 use router::{Server, WorkerRouter};
@@ -29,6 +29,7 @@ pub(crate) struct Context {
     /// Boxed, because a connection holds its area by one pointer and none while it waits.
     #[expect(clippy::vec_box, reason = "the boxes themselves are what is recycled")]
     works: RefCell<Vec<Box<Work>>>,
+    pub(crate) compressors: RefCell<Compressors>,
     pub(crate) connections: Connections,
     pub(crate) peers: Peers,
 }
@@ -43,6 +44,7 @@ impl Context {
             scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
             buffers: RefCell::default(),
             works: RefCell::default(),
+            compressors: RefCell::default(),
             connections: Connections { draining: Cell::new(Draining::No), slots: RefCell::default(), live },
         }
     }
@@ -79,6 +81,7 @@ impl Context {
     pub(crate) fn trim(&self) {
         self.buffers.borrow_mut().truncate(MOST_SPARE / 4);
         self.works.borrow_mut().truncate(MOST_SPARE / 4);
+        self.compressors.borrow_mut().trim();
     }
 }
 

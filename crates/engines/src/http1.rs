@@ -2,22 +2,30 @@
 
 mod attempt;
 mod body;
+mod coding;
+mod compress;
 mod connection;
 mod dial;
 mod exchange;
 mod flow;
 mod framing;
 mod head;
+mod hold;
 mod out;
 mod patience;
+mod presence;
 #[cfg(test)]
 mod property;
 mod read;
 mod reply;
 mod scan;
+mod stall;
 mod substitute;
+mod tunnel;
 mod work;
 
+pub use coding::Compression;
+pub(crate) use compress::Compressors;
 pub(crate) use connection::Connection;
 pub use scan::Limits;
 pub(crate) use work::Work;

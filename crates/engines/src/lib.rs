@@ -14,5 +14,5 @@ mod worker;
 
 pub use accept::listen;
 pub use clock::Clock;
-pub use http1::Limits;
+pub use http1::{Compression, Limits};
 pub use worker::{Drained, HttpSettings, Workers};

@@ -4,8 +4,9 @@
 use crate::accept::{self, Accepted};
 use crate::clock::Clock;
 use crate::context::{Context, Draining, Live, ServerContext};
-use crate::http1::{Connection, Limits};
+use crate::http1::{Compression, Connection, Limits};
 use crate::pulse::Pulse;
+use balance::Nanos;
 use router::{Router, ServerId};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,13 +28,34 @@ pub struct HttpSettings {
     /// Limits of heads, of requests and responses.
     pub limits: Limits,
     /// Request bodies with a Content-Length up to this many bytes are held whole, so that they can be sent again.
-    /// Default 5,120.
+    /// Default 5,120. Answers of that size are held likewise, so that one that breaks off can be had again.
     pub hold_body: u64,
+    /// With `streamingEnabled: false`: all bodies are held whole, up to so many bytes; longer ones are refused. Default
+    /// none: longer bodies are passed on as they come.
+    pub hold_all: Option<u64>,
+    /// Which answers are compressed.
+    pub compression: Compression,
+    /// Whether `Upgrade` and CONNECT are passed on and a connection may become a tunnel. Default no.
+    pub tunnels: bool,
+    /// How long a caller may keep others waiting without sending any of its body or taking any of its answer. Default 5
+    /// min.
+    pub stall: Nanos,
+    /// How long an answer that does not move is waited for on behalf of a caller that has closed its side of the
+    /// connection. Default 10 s.
+    pub half_closed: Nanos,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        HttpSettings { limits: Limits::default(), hold_body: 5 << 10 }
+        HttpSettings {
+            limits: Limits::default(),
+            hold_body: 5 << 10,
+            hold_all: None,
+            compression: Compression::default(),
+            tunnels: false,
+            stall: Nanos::from_secs(300),
+            half_closed: Nanos::from_secs(10),
+        }
     }
 }
 

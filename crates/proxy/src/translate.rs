@@ -3,7 +3,7 @@
 use crate::document as doc;
 use balance::{AccrualPolicy, Aperture, Backoff, Balancer, BudgetConfig, Nanos};
 use config::Scopes;
-use engines::{HttpSettings, Limits};
+use engines::{Compression, HttpSettings, Limits};
 use router::{
     CacheSettings, Classifier, ClientPartial, Forwarded, HeaderPath, HeaderToken, Identifier, Labeler,
     MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings, Scope, ServerSettings,
@@ -11,6 +11,8 @@ use router::{
 };
 
 const KB: usize = 1024;
+/// Longest body that is held with `streamingEnabled: false`, in bytes; Linkerd's limit is 2 GiB.
+const MOST_HELD: u64 = 64 << 20;
 
 /// Settings of an HTTP router, as the decision machine wants them. `epoch`: wall time at the clock's origin.
 pub(crate) fn router(from: &doc::HttpRouter, epoch: u64) -> RouterSettings {
@@ -49,6 +51,18 @@ pub(crate) fn engine(from: &doc::HttpRouter) -> HttpSettings {
             headers: from.max_headers_kb as usize * KB,
         },
         hold_body: u64::from(from.stream_after_content_length_kb) * KB as u64,
+        hold_all: (!from.streaming_enabled).then_some(MOST_HELD),
+        compression: compression(from.compression_level),
+        tunnels: from.tunnels,
+        ..HttpSettings::default()
+    }
+}
+
+fn compression(level: i32) -> Compression {
+    match u8::try_from(level) {
+        Ok(0) => Compression::Never,
+        Ok(level) => Compression::Every(level),
+        Err(_) => Compression::Textual,
     }
 }
 

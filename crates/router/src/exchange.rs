@@ -207,6 +207,16 @@ impl Exchange {
         self.replayable = false;
     }
 
+    /// The caller went away while only the back end was waited for: that it took at least so long is remembered, but nothing
+    /// is held against it.
+    pub fn cancelled(&mut self, now: Nanos) {
+        let Some(attempt) = self.attempt.as_ref().filter(|_| self.phase == Phase::Sending) else { return };
+        let waited = now.since(attempt.sent);
+        if waited.0 as f64 > attempt.endpoint.load.cost(now) {
+            drop(self.stop(Some(waited), now));
+        }
+    }
+
     /// Sizes of the bodies as their heads announce them, told before [`crate::WorkerRouter::on_end`]
     /// (`request_payload_bytes`, `response_payload_bytes`). As in Linkerd, bodies of unknown length are not recorded.
     pub fn payloads(&mut self, request: Option<u64>, response: Option<u64>) {

@@ -25,7 +25,9 @@ macro_rules! known {
 }
 
 known! {
+    AcceptEncoding = "Accept-Encoding",
     Connection = "Connection",
+    ContentEncoding = "Content-Encoding",
     ContentLength = "Content-Length",
     ContentType = "Content-Type",
     Expect = "Expect",

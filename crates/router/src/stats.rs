@@ -42,7 +42,7 @@ pub(crate) mod server {
         counters {
             REQUESTS = "requests", SUCCESS = "success", FAILURES = "failures", STATUS_ERROR = "status/error",
             CONNECTS = "connects", CLOSES = "closes", RECEIVED = "received_bytes", SENT = "sent_bytes",
-            READ_TIMEOUT = "read_timeout", WRITE_TIMEOUT = "write_timeout",
+            READ_TIMEOUT = "read_timeout", WRITE_TIMEOUT = "write_timeout", CANCELLED = "cancelled",
         },
         histograms {
             LATENCY = "request_latency_ms", TIME_1XX = "time/1XX", TIME_2XX = "time/2XX", TIME_3XX = "time/3XX",

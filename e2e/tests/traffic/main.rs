@@ -3,6 +3,7 @@
 mod access_log;
 mod balancing;
 mod bodies;
+mod compression;
 mod connections;
 mod counting;
 mod diagnosis;
@@ -22,3 +23,5 @@ mod retries;
 mod routing;
 mod stalls;
 mod storms;
+mod streaming;
+mod tunnels;

@@ -3,23 +3,25 @@
 //! Both directions are polled by the caller's own task. An answer may begin before the request has ended; each direction
 //! reads only when all it read before has been written on.
 
-use super::body::{Decoder, Encoding};
+mod answer;
+mod watch;
+
 use super::connection::Caller;
 use super::flow::{Flow, Stage};
-use super::framing::{self, Body};
+use super::framing::Body;
 use super::head::{HeadError, Message};
 use super::read::poll_read;
 use super::reply::length_line;
 use super::scan::Scanner;
-use super::substitute::is_whole;
 use super::work::Work;
-use crate::context::{Context as Worker, Draining, ServerContext};
+use crate::context::{Context as Worker, ServerContext};
 use crate::pool::Upstream;
 use crate::timer::Timer;
+pub(super) use answer::After;
+use answer::malformed;
 use balance::Nanos;
 use router::Exchange;
-use router::header::Known;
-use router::seam::{Failure, Head, OnResponse, RequestHead, ResponseHead, Sent, Step, Version};
+use router::seam::{Failure, Sent, Step};
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -30,9 +32,11 @@ const MOST_INTERIM: u32 = 64;
 /// Buffers each direction may move before the other one, the worker's other connections and the sockets have their turn:
 /// about 100 us of copying.
 const TURN: u32 = 8;
+/// Bytes compressed in one turn: about 100 us.
+const SLICE: usize = 8 << 10;
 
 /// Has the task woken once the runtime has looked at its sockets.
-fn yield_turn(cx: &mut Context<'_>) {
+pub(super) fn yield_turn(cx: &mut Context<'_>) {
     // Its first poll asks to be woken and is always pending; that is all that is wanted of it.
     let _ = std::pin::pin!(tokio::task::yield_now()).poll(cx);
 }
@@ -41,12 +45,16 @@ fn yield_turn(cx: &mut Context<'_>) {
 pub(crate) enum Ended {
     /// The answer was written whole. `reuse`: the back end's connection is as good as new.
     Complete { reuse: bool },
+    /// The answer grants a tunnel; its head waits to be written.
+    Tunnel,
     /// The answer broke off behind its head.
     Cut,
     /// The caller's connection failed.
     CallerGone,
-    /// The caller's body breaks its coding; `answered`: a head was sent already.
-    BadRequest { reason: &'static str, answered: bool },
+    /// The caller takes nothing of what waits for it.
+    CallerDeaf,
+    /// The caller's body breaks its coding or does not go on; `answered`: a head was sent already.
+    BadRequest { status: u16, reason: &'static str, answered: bool },
     /// No final head came.
     Failed(Failure),
     /// The router wants something else instead of this answer.
@@ -71,13 +79,14 @@ impl Attempt<'_> {
     /// Puts the request's head (and body, where it is held) in line to be sent.
     pub(crate) fn start(&mut self) {
         let worker = &*self.server.worker;
-        let Work { request, framing, body, flow, .. } = &mut *self.work;
+        let Work { request, framing, body, flow, tunnel, .. } = &mut *self.work;
         let upload = &mut flow.upload;
         upload.broken = false;
         upload.sent_before = self.upstream.sent;
         upload.out.clear(worker);
         let out = upload.out.buffer(worker);
         request.write_to(out);
+        tunnel.write_to(out);
         match framing.request.body {
             Body::Length(n) => length_line(n, out),
             Body::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -88,12 +97,13 @@ impl Attempt<'_> {
         let download = &mut flow.download;
         download.stage = Stage::Head;
         download.scanner = Scanner::default();
+        download.compressor = None;
         download.interim = 0;
         download.partial.clear();
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        if self.work.flow.download.stage == Stage::Head {
+        if self.work.flow.download.stage != Stage::Body {
             let clock = &self.server.worker.clock;
             if self.timer.poll(cx, self.exchange.deadline(), clock).is_ready() {
                 let step = self.server.router.borrow_mut().on_deadline(self.exchange, clock.now());
@@ -103,7 +113,10 @@ impl Attempt<'_> {
         if let Some(end) = self.upload(cx) {
             return Poll::Ready(end);
         }
-        self.download(cx)
+        match self.download(cx) {
+            Poll::Pending => self.watch(cx),
+            ended => ended,
+        }
     }
 
     fn upload(&mut self, cx: &mut Context<'_>) -> Option<Ended> {
@@ -165,7 +178,7 @@ impl Attempt<'_> {
 
     /// Tells the caller to go on if it waits for that; what is written first goes first.
     fn allow_body(&mut self, worker: &Worker) {
-        let Flow { upload, download } = &mut self.work.flow;
+        let Flow { upload, download, .. } = &mut self.work.flow;
         if upload.continue_due && download.stage == Stage::Head {
             upload.continue_due = false;
             download.out.buffer(worker).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -173,19 +186,20 @@ impl Attempt<'_> {
     }
 
     fn transfer_up(&mut self, bytes: &[u8], worker: &Worker) -> Result<usize, Ended> {
-        let Flow { upload, download } = &mut self.work.flow;
+        let Flow { upload, download, .. } = &mut self.work.flow;
         upload.begun = true;
-        let answered = download.stage != Stage::Head;
+        let answered = download.stage == Stage::Body;
         let out = upload.out.buffer(worker);
-        upload
-            .decoder
-            .transfer(bytes, upload.encoding, out)
-            .map_err(|e| Ended::BadRequest { reason: e.0, answered })
+        upload.decoder.transfer(bytes, upload.encoding, out).map_err(|e| Ended::BadRequest {
+            status: 400,
+            reason: e.0,
+            answered,
+        })
     }
 
     fn download(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let worker = &*self.server.worker;
-        for _ in 0..TURN {
+        for turn in 0..TURN {
             let download = &mut self.work.flow.download;
             let flushed =
                 download.out.poll_flush(cx, &self.caller.io, worker, &mut self.caller.sent).map_err(|_| ());
@@ -196,23 +210,26 @@ impl Attempt<'_> {
                 (Stage::Body, _) if download.decoder.is_done() => return Poll::Ready(self.complete()),
                 _ => {}
             }
+            let compresses = download.compressor.is_some();
+            if compresses && turn > 0 {
+                break;
+            }
+            if self.pass_held(worker) {
+                continue;
+            }
             let mut scratch = worker.scratch.borrow_mut();
-            let read = ready!(poll_read(&mut self.upstream.io, cx, &mut scratch));
+            let room = if compresses { SLICE } else { scratch.len() };
+            let read = match poll_read(&mut self.upstream.io, cx, &mut scratch[..room]) {
+                Poll::Pending if self.bring_out(worker) => continue,
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(read) => read,
+            };
             let bytes = match &read {
                 Ok(n) => &scratch[..*n],
                 Err(_) => &[],
             };
             self.upstream.received += bytes.len() as u64;
-            let end = match (download.stage, read) {
-                (Stage::Head, Ok(n)) if n > 0 => self.head_bytes(bytes, worker),
-                (Stage::Head, read) => Some(Ended::Failed(self.closed(read.err()))),
-                (Stage::Body, Ok(n)) if n > 0 => {
-                    self.body_bytes(bytes, worker);
-                    None
-                }
-                (Stage::Body, read) => self.body_end(read.is_err(), worker),
-            };
-            if let Some(end) = end {
+            if let Some(end) = self.answer_bytes(read.map(|_| bytes), worker) {
                 return Poll::Ready(end);
             }
         }
@@ -220,11 +237,27 @@ impl Attempt<'_> {
         Poll::Pending
     }
 
+    /// Bytes of the answer; none at the end of the back end's connection.
+    fn answer_bytes(&mut self, read: io::Result<&[u8]>, worker: &Worker) -> Option<Ended> {
+        match (self.work.flow.download.stage, read) {
+            (Stage::Head, Ok(bytes)) if !bytes.is_empty() => self.head_bytes(bytes, worker),
+            (Stage::Head, read) => Some(Ended::Failed(self.closed(read.err()))),
+            (Stage::Hold, Ok(bytes)) if !bytes.is_empty() => self.held_bytes(bytes, worker),
+            (Stage::Hold, read) => self.held_end(read.err(), worker),
+            (Stage::Body, Ok(bytes)) if !bytes.is_empty() => {
+                self.body_bytes(bytes, worker);
+                None
+            }
+            (Stage::Body, read) => self.body_end(read.is_err(), worker),
+        }
+    }
+
     /// No head came: what may the back end have seen?
     fn closed(&self, error: Option<io::Error>) -> Failure {
         let upload = &self.work.flow.upload;
         let download = &self.work.flow.download;
-        let nothing_came = download.partial.is_empty() && download.interim == 0;
+        let nothing_came =
+            download.stage == Stage::Head && download.partial.is_empty() && download.interim == 0;
         let sent = if self.upstream.sent == upload.sent_before && !upload.begun {
             Sent::Nothing
         } else if self.upstream.served > 0 && nothing_came && !upload.begun {
@@ -283,118 +316,6 @@ impl Attempt<'_> {
         }
     }
 
-    /// A complete head: an interim one, or the final one with what follows it.
-    fn head(&mut self, rest: &[u8], worker: &Worker) -> After {
-        let Work { response, request, flow, framing, .. } = &mut *self.work;
-        match response.status() {
-            // Nobody asked for another protocol: `Upgrade` is not forwarded.
-            101 => return After::End(malformed("unexpected 101 Switching Protocols".to_owned())),
-            // The caller's own wish for 100 was granted here already.
-            100 => return After::Interim,
-            102..200 => {
-                if framing.version == Version::Http11 {
-                    response.remove(Known::Connection.into());
-                    response.remove(Known::ContentLength.into());
-                    response.remove(Known::TransferEncoding.into());
-                    let out = flow.download.out.buffer(worker);
-                    response.write_to(out);
-                    out.extend_from_slice(b"\r\n");
-                }
-                return After::Interim;
-            }
-            ..100 => return After::End(malformed(format!("invalid status {}", response.status()))),
-            _ => {}
-        }
-        let framed = match framing::of_response(response, request.method()) {
-            Ok(framed) => framed,
-            Err(reason) => return After::End(malformed(reason.to_owned())),
-        };
-        let now = worker.clock.now();
-        let decision = self.server.router.borrow_mut().on_response(self.exchange, request, response, now);
-        match decision {
-            OnResponse::Forward => self.forward(framed, rest, worker),
-            OnResponse::Substitute(body) => self.substitute(framed, rest, &body, worker),
-            OnResponse::Extend(tail) => self.extend(framed, rest, tail, worker),
-            OnResponse::Again(step) => {
-                let whole = is_whole(framed.body, rest, worker);
-                let keeps = framed.keep_alive && self.work.framing.version == Version::Http11;
-                let reuse = whole && keeps && self.request_is_sent();
-                After::End(Ended::Again { step, reuse })
-            }
-        }
-    }
-
-    pub(super) fn forward(
-        &mut self,
-        framed: framing::ResponseFraming,
-        rest: &[u8],
-        worker: &Worker,
-    ) -> After {
-        let Work { request, response, flow, framing, .. } = &mut *self.work;
-        self.exchange.payloads(framing.request.body.announced(), framed.body.announced());
-        let download = &mut flow.download;
-        let both_11 = framing.version == Version::Http11 && response.version() == Version::Http11;
-        let until_close = matches!(framed.body, Body::Chunked | Body::UntilClose) && !both_11;
-        download.keep_upstream = framed.keep_alive && framing.version == Version::Http11;
-        // What follows a CONNECT that was granted the caller takes for a tunnel; it must not be read as requests.
-        let tunnel = request.method() == b"CONNECT" && response.status() < 300;
-        download.until_close = until_close;
-        download.keep_caller = framing.request.keep_alive
-            && !until_close
-            && !tunnel
-            && self.dies.is_none_or(|at| worker.clock.now() < at)
-            && worker.connections.draining() == Draining::No;
-        let out = download.out.buffer(worker);
-        response.write_to(out);
-        download.encoding = Encoding::Plain;
-        match framed.body {
-            Body::Length(n) => length_line(n, out),
-            Body::Chunked | Body::UntilClose if both_11 => {
-                download.encoding = Encoding::Chunked;
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-            }
-            _ => {}
-        }
-        if !download.keep_caller {
-            out.extend_from_slice(b"Connection: close\r\n");
-        } else if !both_11 {
-            out.extend_from_slice(b"Connection: keep-alive\r\n");
-        }
-        out.extend_from_slice(b"\r\n");
-        download.decoder = Decoder::new(framed.body);
-        download.stage = Stage::Body;
-        download.excess = false;
-        self.body_bytes(rest, worker);
-        After::Body
-    }
-
-    /// Bytes of the answer's body. Those before a fault still go out; the fault then ends the exchange.
-    fn body_bytes(&mut self, bytes: &[u8], worker: &Worker) {
-        let download = &mut self.work.flow.download;
-        if download.held.is_some() {
-            return self.hold(bytes, worker);
-        }
-        if download.decoder.is_done() {
-            download.excess |= !bytes.is_empty();
-            return;
-        }
-        let out = download.out.buffer(worker);
-        match download.decoder.transfer(bytes, download.encoding, out) {
-            Ok(used) => download.excess |= used < bytes.len(),
-            Err(_) => download.cut = true,
-        }
-    }
-
-    /// The back end's connection ended, `failed` or in order.
-    fn body_end(&mut self, failed: bool, worker: &Worker) -> Option<Ended> {
-        let download = &mut self.work.flow.download;
-        if failed || !matches!(download.decoder, Decoder::UntilClose) {
-            return Some(Ended::Cut);
-        }
-        download.decoder.finish(download.encoding, download.out.buffer(worker));
-        None
-    }
-
     fn request_is_sent(&self) -> bool {
         let upload = &self.work.flow.upload;
         upload.decoder.is_done() && upload.out.is_empty() && !upload.broken
@@ -404,17 +325,4 @@ impl Attempt<'_> {
         let download = &self.work.flow.download;
         Ended::Complete { reuse: download.keep_upstream && !download.excess && self.request_is_sent() }
     }
-}
-
-/// What a head was.
-pub(super) enum After {
-    /// Another head follows.
-    Interim,
-    /// The answer is on its way.
-    Body,
-    End(Ended),
-}
-
-fn malformed(reason: String) -> Ended {
-    Ended::Failed(Failure::Malformed { reason: reason.into() })
 }

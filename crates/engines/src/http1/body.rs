@@ -31,6 +31,37 @@ pub(crate) enum Encoding {
     Chunked,
 }
 
+/// Where the content of a body goes.
+pub(crate) trait Sink {
+    /// Takes bytes of the body; what comes of them is appended to `out`.
+    fn piece(&mut self, bytes: &[u8], out: &mut Vec<u8>);
+    /// The body is over. `trailers`: lines with their CRLFs.
+    fn end(&mut self, trailers: &[u8], out: &mut Vec<u8>);
+}
+
+impl Sink for Encoding {
+    fn piece(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        match self {
+            _ if bytes.is_empty() => {}
+            Encoding::Plain => out.extend_from_slice(bytes),
+            Encoding::Chunked => {
+                hexadecimal(bytes.len(), out);
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(bytes);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    fn end(&mut self, trailers: &[u8], out: &mut Vec<u8>) {
+        if *self == Encoding::Chunked {
+            out.extend_from_slice(b"0\r\n");
+            forward_trailers(trailers, out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
 /// The bytes do not follow the chunked coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadBody(pub(crate) &'static str);
@@ -80,33 +111,33 @@ impl Decoder {
         matches!(self, Decoder::Done)
     }
 
-    /// Moves what `input` holds of the body to `out`, in `encoding`, with the end of the coding behind the last byte.
+    /// Moves what `input` holds of the body through `sink` to `out`, with the end of the coding behind the last byte.
     /// Returns how many bytes of `input` belonged to the body: all of them while it is not done.
     pub(crate) fn transfer(
         &mut self,
         input: &[u8],
-        encoding: Encoding,
+        mut sink: impl Sink,
         out: &mut Vec<u8>,
     ) -> Result<usize, BadBody> {
         let used = match self {
             Decoder::Done => 0,
             Decoder::UntilClose => {
-                piece(input, encoding, out);
+                sink.piece(input, out);
                 input.len()
             }
             Decoder::Length(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-                piece(&input[..n], encoding, out);
+                sink.piece(&input[..n], out);
                 *left -= n as u64;
                 if *left == 0 {
-                    self.finish(encoding, out);
+                    self.finish(sink, out);
                 }
                 n
             }
             Decoder::Chunked(chunks) => {
-                let (used, done) = chunks.transfer(input, encoding, out)?;
+                let (used, done) = chunks.transfer(input, &mut sink, out)?;
                 if done {
-                    self.finish(encoding, out);
+                    self.finish(sink, out);
                 }
                 used
             }
@@ -115,29 +146,10 @@ impl Decoder {
     }
 
     /// Ends the body: of a message that is delimited by the connection's end, or after its last byte.
-    pub(crate) fn finish(&mut self, encoding: Encoding, out: &mut Vec<u8>) {
-        if encoding == Encoding::Chunked {
-            out.extend_from_slice(b"0\r\n");
-            if let Decoder::Chunked(chunks) = self {
-                forward_trailers(&chunks.trailers, out);
-            }
-            out.extend_from_slice(b"\r\n");
-        }
+    pub(crate) fn finish(&mut self, mut sink: impl Sink, out: &mut Vec<u8>) {
+        let trailers: &[u8] = if let Decoder::Chunked(chunks) = self { &chunks.trailers } else { &[] };
+        sink.end(trailers, out);
         *self = Decoder::Done;
-    }
-}
-
-/// Writes bytes of a body.
-fn piece(bytes: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
-    match encoding {
-        _ if bytes.is_empty() => {}
-        Encoding::Plain => out.extend_from_slice(bytes),
-        Encoding::Chunked => {
-            hexadecimal(bytes.len(), out);
-            out.extend_from_slice(b"\r\n");
-            out.extend_from_slice(bytes);
-            out.extend_from_slice(b"\r\n");
-        }
     }
 }
 
@@ -163,7 +175,7 @@ impl Chunks {
     fn transfer(
         &mut self,
         input: &[u8],
-        encoding: Encoding,
+        sink: &mut impl Sink,
         out: &mut Vec<u8>,
     ) -> Result<(usize, bool), BadBody> {
         let mut i = 0;
@@ -171,7 +183,7 @@ impl Chunks {
             match self.at {
                 At::Data => {
                     let n = usize::try_from(self.count).unwrap_or(usize::MAX).min(input.len() - i);
-                    piece(&input[i..i + n], encoding, out);
+                    sink.piece(&input[i..i + n], out);
                     self.count -= n as u64;
                     i += n;
                     if self.count == 0 {

@@ -5,6 +5,7 @@ use super::head::Message;
 use super::read::poll_read;
 use super::reply;
 use super::scan::{Scanner, empty_lines};
+use super::tunnel::Wish;
 use super::work::{Framing, Work};
 use crate::context::{Connections, Context as Worker, Draining, Live, ServerContext};
 use crate::timer::Timer;
@@ -55,8 +56,6 @@ pub(crate) struct Connection {
     pub(crate) server: Rc<ServerContext>,
     pub(crate) caller: Caller,
     pub(crate) timer: Timer,
-    /// For waits that may end before those of `timer`.
-    pub(crate) patience_timer: Timer,
     pub(crate) peer: SocketAddr,
     /// The address the caller connected to, where the router wants to know it.
     pub(crate) local: Option<SocketAddr>,
@@ -95,7 +94,6 @@ impl Connection {
             server,
             caller,
             timer: Timer::default(),
-            patience_timer: Timer::default(),
             limited,
             peer,
             local,
@@ -206,6 +204,9 @@ impl Connection {
     fn frame(&self, work: &mut Work) -> Result<(), &'static str> {
         let request = framing::of_request(&mut work.request)?;
         let version = work.request.version();
+        if self.server.settings.tunnels {
+            work.tunnel = Wish::of(&work.request, request.body);
+        }
         work.framing = Framing { request, version, held: true };
         debug_assert!(!work.request.has(Known::ContentLength));
         Ok(())
@@ -269,9 +270,12 @@ impl Connection {
     }
 
     /// Refuses what is no request and ends the connection.
-    pub(crate) async fn refuse(mut self, status: u16) {
-        let _ = self.caller.io.write_all(&reply::bare(status)).await;
-        self.linger().await;
+    pub(crate) async fn refuse(&mut self, status: u16) {
+        let answer = reply::bare(status);
+        let written = tokio::time::timeout(LINGER.0, self.caller.io.write_all(&answer));
+        if matches!(written.await, Ok(Ok(()))) {
+            self.linger().await;
+        }
     }
 
     /// Ends a connection whose caller may still be sending.

@@ -2,10 +2,11 @@
 
 use super::attempt::{Attempt, Ended};
 use super::connection::Connection;
-use super::framing::Body;
-use super::patience::{Patience, Wait};
-use super::read::poll_read;
+use super::hold::Held;
+use super::patience::Patience;
+use super::presence::Presence;
 use super::reply;
+use super::stall::Progress;
 use super::work::Work;
 use crate::context::{Context as Worker, Draining};
 use crate::pool::Upstream;
@@ -15,7 +16,6 @@ use router::seam::{Arrival, BindingWait, Generated, Outcome, RequestHead, Step, 
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
-use tokio::io::AsyncWriteExt;
 
 /// What an exchange came to.
 struct Done {
@@ -37,9 +37,15 @@ impl Connection {
     pub(crate) async fn exchange(&mut self, mut work: Box<Work>) -> bool {
         let server = self.server.clone();
         let worker = &*server.worker;
-        if !self.hold_body(&mut work).await {
-            worker.done(work);
-            return false;
+        match self.hold_body(&mut work).await {
+            Held::Fine => {}
+            held => {
+                worker.done(work);
+                if let Held::Refused(status) = held {
+                    self.refuse(status).await;
+                }
+                return false;
+            }
         }
         self.now = worker.clock.now();
         let Connection { peer, local, now, born: connected, .. } = *self;
@@ -58,113 +64,78 @@ impl Connection {
     /// Does what the router says until the caller has its answer.
     async fn follow(&mut self, mut step: Step, work: &mut Work, exchange: &mut Exchange) -> Done {
         loop {
-            step = match step {
+            let next = match step {
                 Step::Reply(answer) => return self.reply(&answer, work).await,
                 Step::AwaitBinding(wait) => self.await_binding(wait, work, exchange).await,
                 Step::Delay(time) => self.delay(time, work, exchange).await,
                 Step::Send => match self.attempt(work, exchange).await {
                     Ok(done) => return done,
-                    Err(step) => step,
+                    Err(step) => Some(step),
                 },
             };
-        }
-    }
-
-    /// Reads a small body whole, so that it travels with its head and can be sent again.
-    async fn hold_body(&mut self, work: &mut Work) -> bool {
-        let request = work.framing.request;
-        let most = self.server.settings.hold_body;
-        let held = match request.body {
-            Body::None => true,
-            Body::Length(n) => n <= most,
-            Body::Chunked | Body::UntilClose => false,
-        };
-        work.framing.held = held;
-        if !held {
-            work.flow.begin(request.body, request.expects_continue);
-            return true;
-        }
-        let Body::Length(length) = request.body else { return true };
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let missing = self.caller.input.len() < length;
-        let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
-        if request.expects_continue && missing && self.caller.io.write_all(go_on).await.is_err() {
-            return false;
-        }
-        poll_fn(|cx| self.poll_body(cx, length, &mut work.body)).await
-    }
-
-    fn poll_body(&mut self, cx: &mut Context<'_>, length: usize, body: &mut Vec<u8>) -> Poll<bool> {
-        let server = self.server.clone();
-        let worker = &*server.worker;
-        loop {
-            let n = (length - body.len()).min(self.caller.input.len());
-            if n > 0 {
-                body.extend_from_slice(&self.caller.input[..n]);
-                self.caller.input.drain(..n);
-                if self.caller.input.is_empty() {
-                    worker.recycle(std::mem::take(&mut self.caller.input));
-                }
-            }
-            if body.len() == length {
-                return Poll::Ready(true);
-            }
-            let mut scratch = worker.scratch.borrow_mut();
-            let Poll::Ready(read) = poll_read(&mut self.caller.io, cx, &mut scratch) else {
-                return self.poll_read_time(cx).map(|()| false);
+            step = match next {
+                Some(step) => step,
+                None => return Done::gone(),
             };
-            match read {
-                Ok(n) if n > 0 => {
-                    self.has_read();
-                    self.caller.received += n as u64;
-                    self.caller.keep(&scratch[..n], worker);
-                }
-                _ => return Poll::Ready(false),
-            }
         }
     }
 
+    /// The next step; none when the caller has gone. So in [`Connection::delay`].
     async fn await_binding(
         &mut self,
         mut wait: BindingWait,
         work: &mut Work,
         exchange: &mut Exchange,
-    ) -> Step {
+    ) -> Option<Step> {
         let server = self.server.clone();
         let worker = &*server.worker;
         let bound = poll_fn(|cx| {
+            if self.has_gone(cx, work, worker) {
+                return Poll::Ready(None);
+            }
             // What is bound in the last moment is bound.
             if wait.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(true);
+                return Poll::Ready(Some(true));
             }
-            self.timer.poll(cx, exchange.deadline(), &worker.clock).map(|()| false)
+            self.timer.poll(cx, exchange.deadline(), &worker.clock).map(|()| Some(false))
         })
-        .await;
+        .await?;
         let now = worker.clock.now();
         self.now = now;
         let mut router = server.router.borrow_mut();
-        if bound {
+        Some(if bound {
             router.resume(exchange, &mut work.request, now)
         } else {
             router.on_deadline(exchange, now)
-        }
+        })
     }
 
-    async fn delay(&mut self, time: Nanos, work: &mut Work, exchange: &mut Exchange) -> Step {
+    /// Whether the caller has reset its connection while it waits.
+    fn has_gone(&mut self, cx: &mut Context<'_>, work: &Work, worker: &Worker) -> bool {
+        self.caller.poll_presence(cx, worker, work.flow.request_is_read()) == Presence::Gone
+    }
+
+    async fn delay(&mut self, time: Nanos, work: &mut Work, exchange: &mut Exchange) -> Option<Step> {
         let server = self.server.clone();
         let worker = &*server.worker;
         let until = worker.clock.now() + time;
         let deadline = exchange.deadline();
         let first = deadline.map_or(until, |d| d.min(until));
-        poll_fn(|cx| self.timer.poll(cx, Some(first), &worker.clock)).await;
+        poll_fn(|cx| {
+            if self.has_gone(cx, work, worker) {
+                return Poll::Ready(None);
+            }
+            self.timer.poll(cx, Some(first), &worker.clock).map(Some)
+        })
+        .await?;
         let now = worker.clock.now();
         self.now = now;
         let mut router = server.router.borrow_mut();
-        if deadline.is_some_and(|d| d <= now) {
+        Some(if deadline.is_some_and(|d| d <= now) {
             router.on_deadline(exchange, now)
         } else {
             router.resume(exchange, &mut work.request, now)
-        }
+        })
     }
 
     /// Sends the request to the endpoint the router chose; `Err` is the router's next step.
@@ -185,12 +156,12 @@ impl Connection {
         let dies = self.dies();
         let mut patience = Patience::new(server.server.socket(), &upstream.endpoint().connection().socket);
         let ended = {
-            let Connection { caller, timer, patience_timer, .. } = self;
+            let Connection { caller, timer, .. } = self;
             let mut attempt =
                 Attempt { server: &server, caller, timer, work, exchange, upstream: &mut upstream, dies };
             attempt.start();
             poll_fn(|cx| match (attempt.poll(cx), &mut patience) {
-                (Poll::Pending, Some(patience)) => patience.poll(cx, &attempt, patience_timer, &worker.clock),
+                (Poll::Pending, Some(patience)) => patience.poll(cx, &mut attempt, &worker.clock),
                 (polled, _) => polled,
             })
             .await
@@ -217,6 +188,10 @@ impl Connection {
                 let linger = !work.flow.request_is_read();
                 Ok(Done { outcome: Outcome::Complete, keep, linger })
             }
+            Ended::Tunnel => {
+                self.tunnel(&mut upstream, work).await;
+                Ok(Done { outcome: Outcome::Complete, keep: false, linger: false })
+            }
             Ended::Cut => {
                 if work.flow.download.until_close {
                     // An orderly end would say that this was all of it.
@@ -224,12 +199,23 @@ impl Connection {
                 }
                 Ok(Done { outcome: Outcome::ResponseCut, keep: false, linger: false })
             }
-            Ended::CallerGone => Ok(Done::gone()),
-            Ended::BadRequest { reason, answered } => {
-                tracing::debug!(peer = %self.peer, reason, "the request's body breaks the chunked coding");
-                drop(upstream);
+            Ended::CallerGone => {
+                upstream.abandon();
+                Ok(Done::gone())
+            }
+            Ended::CallerDeaf => {
+                upstream.abandon();
+                self.deaf();
+                Ok(Done::gone())
+            }
+            Ended::BadRequest { status, reason, answered } => {
+                tracing::debug!(peer = %self.peer, reason, "the request's body cannot be passed on");
+                upstream.abandon();
+                if status == 408 {
+                    self.server.server.read_timeout(worker.worker);
+                }
                 if !answered {
-                    work.flow.download.out.buffer(worker).extend_from_slice(&reply::bare(400));
+                    work.flow.download.out.buffer(worker).extend_from_slice(&reply::bare(status));
                     let _ = self.flush(work, worker).await;
                 }
                 Ok(Done { linger: !answered, ..Done::gone() })
@@ -240,7 +226,10 @@ impl Connection {
                 }
                 Err(step)
             }
-            Ended::Deadline(step) => Err(step),
+            Ended::Deadline(step) => {
+                upstream.abandon();
+                Err(step)
+            }
             Ended::Failed(failure) => {
                 drop(upstream);
                 let mut router = self.server.router.borrow_mut();
@@ -261,7 +250,15 @@ impl Connection {
             && self.dies().is_none_or(|at| self.now < at)
             && worker.connections.draining() == Draining::No;
         let form = reply::Form { head_only, keep, say_keep: work.framing.version == Version::Http10 };
-        reply::write(answer, form, work.flow.download.out.buffer(worker));
+        let out = work.flow.download.out.buffer(worker);
+        let wanted = server.settings.compression;
+        match reply::coding(answer, form, wanted, &work.request) {
+            None => reply::write(answer, form, out),
+            Some(coding) => {
+                let mut compressors = worker.compressors.borrow_mut();
+                reply::write_coded(answer, form, (coding, wanted.level()), &mut compressors, out);
+            }
+        }
         let written = self.flush(work, worker).await;
         self.now = worker.clock.now();
         match written {
@@ -273,19 +270,27 @@ impl Connection {
     /// Writes what waits for the caller: an attempt that failed may have left an interim reply half written.
     async fn flush(&mut self, work: &mut Work, worker: &Worker) -> io::Result<()> {
         let server = self.server.clone();
-        let mut wait = Wait::new(server.server.socket().write_timeout);
-        poll_fn(|cx| {
-            let Connection { caller, patience_timer, .. } = self;
+        let limit = server.server.socket().write_timeout.unwrap_or(server.settings.stall);
+        let mut progress = Progress::default();
+        let flushed = poll_fn(|cx| {
+            let Connection { caller, timer, .. } = self;
             let flushed = work.flow.download.out.poll_flush(cx, &caller.io, worker, &mut caller.sent);
-            if flushed.is_pending()
-                && let Some(end) = wait.ends(true, caller.sent, worker.clock.now())
-                && patience_timer.poll(cx, Some(end), &worker.clock).is_ready()
-            {
-                server.server.write_timeout(worker.worker);
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            if flushed.is_pending() {
+                let until = progress.until(caller.sent, worker.clock.now(), limit);
+                return timer.poll(cx, Some(until), &worker.clock).map(|()| None);
             }
-            flushed
+            flushed.map(Some)
         })
-        .await
+        .await;
+        flushed.unwrap_or_else(|| {
+            self.deaf();
+            Err(io::ErrorKind::TimedOut.into())
+        })
+    }
+
+    /// The caller takes nothing: what the system still holds for it is dropped with the connection.
+    fn deaf(&self) {
+        let _ = self.caller.io.set_zero_linger();
+        self.server.server.write_timeout(self.server.worker.worker);
     }
 }

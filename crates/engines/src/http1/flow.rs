@@ -1,10 +1,11 @@
 //! Where both directions of an attempt stand.
 
 use super::body::{Decoder, Encoding};
-use super::framing::Body;
+use super::compress::Compressor;
+use super::framing::{Body, ResponseFraming};
 use super::out::Out;
 use super::scan::Scanner;
-use super::substitute::Held;
+use super::stall::Progress;
 use crate::context::Context as Worker;
 
 /// Both directions of an exchange.
@@ -12,6 +13,8 @@ use crate::context::Context as Worker;
 pub(crate) struct Flow {
     pub(crate) upload: Upload,
     pub(super) download: Download,
+    /// When something last moved, in either direction.
+    pub(super) progress: Progress,
 }
 
 /// The request's way to the back end.
@@ -52,8 +55,13 @@ pub(super) struct Download {
     pub(super) interim: u32,
     /// An unfinished head.
     pub(super) partial: Vec<u8>,
+    /// The framing of an answer that is held, and what came of its body; of `held` the first `passed` bytes were written on.
+    pub(super) framed: ResponseFraming,
+    pub(super) held: Vec<u8>,
+    pub(super) passed: usize,
     pub(super) decoder: Decoder,
     pub(super) encoding: Encoding,
+    pub(super) compressor: Option<Box<Compressor>>,
     pub(super) out: Out,
     pub(super) keep_upstream: bool,
     pub(super) keep_caller: bool,
@@ -63,8 +71,6 @@ pub(super) struct Download {
     pub(super) excess: bool,
     /// The answer broke its coding: what came before is still written.
     pub(super) cut: bool,
-    /// The body is read whole before the answer goes out.
-    pub(super) held: Option<Box<Held>>,
 }
 
 impl Default for Download {
@@ -74,15 +80,18 @@ impl Default for Download {
             scanner: Scanner::default(),
             interim: 0,
             partial: Vec::new(),
+            framed: ResponseFraming { body: Body::None, keep_alive: false },
+            held: Vec::new(),
+            passed: 0,
             decoder: Decoder::Done,
             encoding: Encoding::Plain,
+            compressor: None,
             out: Out::default(),
             keep_upstream: false,
             keep_caller: false,
             until_close: false,
             excess: false,
             cut: false,
-            held: None,
         }
     }
 }
@@ -90,6 +99,8 @@ impl Default for Download {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Head,
+    /// The head is here, and the body is held until it is whole.
+    Hold,
     Body,
 }
 
@@ -97,9 +108,13 @@ impl Flow {
     pub(crate) fn clear(&mut self, worker: &Worker) {
         self.upload.out.clear(worker);
         self.download.out.clear(worker);
-        let partial = std::mem::take(&mut self.download.partial);
+        let Download { partial, held, compressor, .. } = std::mem::take(&mut self.download);
         *self = Flow::default();
         worker.recycle(partial);
+        worker.recycle(held);
+        if let Some(compressor) = compressor {
+            worker.compressors.borrow_mut().give(compressor);
+        }
     }
 
     /// Prepares the request's way: `body` is what is to come from the caller.

@@ -5,8 +5,8 @@
 
 use super::attempt::{Attempt, Ended};
 use super::flow::Stage;
+use super::stall::Progress;
 use crate::clock::Clock;
-use crate::timer::Timer;
 use balance::Nanos;
 use router::SocketSettings;
 use router::seam::{Failure, Sent};
@@ -14,24 +14,24 @@ use std::task::{Context, Poll};
 
 /// Waiting for one peer to give, or to take, bytes.
 #[derive(Debug, Default)]
-pub(super) struct Wait {
+struct Wait {
     limit: Option<Nanos>,
-    moved: u64,
-    since: Nanos,
+    progress: Progress,
 }
 
 impl Wait {
-    pub(super) fn new(limit: Option<Nanos>) -> Wait {
-        Wait { limit, ..Wait::default() }
+    fn new(limit: Option<Nanos>) -> Wait {
+        Wait { limit, progress: Progress::default() }
     }
 
     /// When it is over, as of `now`; `moved` counts the bytes given or taken so far.
-    pub(super) fn ends(&mut self, waiting: bool, moved: u64, now: Nanos) -> Option<Nanos> {
+    fn ends(&mut self, waiting: bool, moved: u64, now: Nanos) -> Option<Nanos> {
         let limit = self.limit?;
-        if self.since == Nanos(0) || !waiting || moved != self.moved {
-            (self.moved, self.since) = (moved, now);
+        if !waiting {
+            self.progress.restart(moved, now);
+            return None;
         }
-        waiting.then(|| self.since + limit)
+        Some(self.progress.until(moved, now, limit))
     }
 }
 
@@ -60,8 +60,7 @@ impl Patience {
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        attempt: &Attempt<'_>,
-        timer: &mut Timer,
+        attempt: &mut Attempt<'_>,
         clock: &Clock,
     ) -> Poll<Ended> {
         let now = clock.now();
@@ -78,7 +77,7 @@ impl Patience {
             self.back_end_takes.ends(sending, upstream.sent, now),
         ];
         let Some(first) = ends.into_iter().flatten().min() else { return Poll::Pending };
-        if first > now && timer.poll(cx, Some(first), clock).is_pending() {
+        if first > now && attempt.timer.poll(cx, Some(first), clock).is_pending() {
             return Poll::Pending;
         }
         Poll::Ready(attempt.lost_patience(ends.map(|end| end == Some(first))))

@@ -1,5 +1,8 @@
 //! Answers the engine writes itself.
 
+use super::coding::{self, Coding, Compression};
+use super::compress::Compressors;
+use super::head::HeadBuf;
 use router::header::Known;
 use router::seam::Generated;
 use router::status::reason;
@@ -20,6 +23,38 @@ pub(crate) struct Form {
     pub(crate) keep: bool,
     /// The caller speaks HTTP/1.0 and must be told so.
     pub(crate) say_keep: bool,
+}
+
+/// The content coding a generated answer gets (dataplane.md §4.4).
+pub(crate) fn coding(
+    answer: &Generated,
+    form: Form,
+    wanted: Compression,
+    request: &HeadBuf,
+) -> Option<Coding> {
+    if form.head_only || answer.body.is_empty() {
+        return None;
+    }
+    let known = |name: &str| Known::classify(name.as_bytes());
+    let (_, content_type) = answer.headers.iter().find(|(n, _)| known(n) == Some(Known::ContentType))?;
+    coding::of_generated(wanted, request, content_type)
+}
+
+/// As [`write`], with the body in a content coding of this level if there is a compressor left.
+pub(crate) fn write_coded(
+    answer: &Generated,
+    form: Form,
+    (coding, level): (Coding, u8),
+    compressors: &mut Compressors,
+    out: &mut Vec<u8>,
+) {
+    let Some(mut compressor) = compressors.take(coding, level) else { return write(answer, form, out) };
+    let mut body = Vec::new();
+    compressor.whole(&answer.body, &mut body);
+    compressors.give(compressor);
+    let mut headers = answer.headers.clone();
+    headers.push((Known::ContentEncoding.text(), coding.text().to_vec()));
+    write(&Generated { headers, body, ..*answer }, form, out);
 }
 
 /// Appends a generated answer.

@@ -1,22 +1,11 @@
-//! Answers whose body is not the back end's own: replaced by the router's, or followed by it. Rare, so the whole body is
-//! held (the router asks for it with small ones only).
+//! Answers whose body is not the back end's own: replaced by the router's, or followed by it.
 
 use super::attempt::{After, Attempt};
 use super::body::{Decoder, Encoding};
-use super::flow::Stage;
 use super::framing::{Body, ResponseFraming};
 use crate::context::Context as Worker;
 use router::header::Known;
 use router::seam::Head;
-
-/// A body that is being read whole.
-#[derive(Debug)]
-pub(super) struct Held {
-    framed: ResponseFraming,
-    body: Vec<u8>,
-    /// What is to stand behind it.
-    tail: Vec<u8>,
-}
 
 /// Whether `rest` is exactly the body that follows a head: its connection may then be used again though nobody reads on.
 pub(super) fn is_whole(body: Body, rest: &[u8], worker: &Worker) -> bool {
@@ -34,45 +23,30 @@ impl Attempt<'_> {
         mut framed: ResponseFraming,
         rest: &[u8],
         body: &[u8],
+        excess: bool,
         worker: &Worker,
     ) -> After {
-        framed.keep_alive &= is_whole(framed.body, rest, worker);
+        framed.keep_alive &= is_whole(framed.body, rest, worker) && !excess;
         self.forward_with(framed, body, worker)
     }
 
-    /// Forwards the answer with `tail` behind its body, of which `rest` has come already.
+    /// Forwards the answer with `tail` behind its body, which the router asks for with small ones only: those are held, so
+    /// `rest` has all of it.
     pub(super) fn extend(
         &mut self,
-        framed: ResponseFraming,
+        mut framed: ResponseFraming,
         rest: &[u8],
-        tail: Vec<u8>,
+        tail: &[u8],
+        excess: bool,
         worker: &Worker,
     ) -> After {
-        let download = &mut self.work.flow.download;
-        download.decoder = Decoder::new(framed.body);
-        download.stage = Stage::Body;
-        download.held = Some(Box::new(Held { framed, body: Vec::new(), tail }));
-        self.hold(rest, worker);
-        After::Body
-    }
-
-    /// Takes bytes of a body that is being read whole; with the last of them the answer goes out.
-    pub(super) fn hold(&mut self, bytes: &[u8], worker: &Worker) {
-        let download = &mut self.work.flow.download;
-        let Some(mut held) = download.held.take() else { return };
-        match download.decoder.transfer(bytes, Encoding::Plain, &mut held.body) {
-            Ok(used) => held.framed.keep_alive &= used == bytes.len(),
-            Err(_) => {
-                download.cut = true;
-                return;
-            }
-        }
-        if download.decoder.is_done() {
-            let body = [held.body.trim_ascii(), &held.tail].concat();
-            self.forward_with(held.framed, &body, worker);
-        } else {
-            download.held = Some(held);
-        }
+        framed.keep_alive &= is_whole(framed.body, rest, worker) && !excess;
+        let body = match framed.body {
+            Body::Length(n) => usize::try_from(n).ok().and_then(|n| rest.get(..n)).unwrap_or(rest),
+            _ => rest,
+        };
+        let body = [body.trim_ascii(), tail].concat();
+        self.forward_with(framed, &body, worker)
     }
 
     fn forward_with(&mut self, mut framed: ResponseFraming, body: &[u8], worker: &Worker) -> After {
@@ -82,6 +56,7 @@ impl Attempt<'_> {
         if framed.body != Body::None {
             framed.body = Body::Length(body.len() as u64);
         }
-        self.forward(framed, body, worker)
+        self.forward(framed, body, worker);
+        After::Body
     }
 }

@@ -4,6 +4,7 @@
 use super::flow::Flow;
 use super::framing::RequestFraming;
 use super::head::HeadBuf;
+use super::tunnel::Wish;
 use crate::context::Context;
 use router::seam::Version;
 
@@ -13,6 +14,8 @@ pub(crate) struct Work {
     pub(crate) request: HeadBuf,
     pub(crate) response: HeadBuf,
     pub(crate) framing: Framing,
+    /// The tunnel the request asks for, where tunnels are allowed.
+    pub(crate) tunnel: Wish,
     /// The request's body, where it is small enough to be held and sent again.
     pub(crate) body: Vec<u8>,
     pub(crate) flow: Flow,
@@ -41,6 +44,7 @@ impl Work {
         self.request.clear();
         self.response.clear();
         self.body.clear();
+        self.tunnel = Wish::None;
         self.flow.clear(worker);
     }
 

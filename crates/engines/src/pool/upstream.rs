@@ -78,6 +78,12 @@ impl Upstream {
         self.served += 1;
     }
 
+    /// Resets the connection, whose request nobody waits for any more: an orderly end could mean that the caller has only
+    /// said everything, and the back end would go on working.
+    pub(crate) fn abandon(self) {
+        let _ = self.io.set_zero_linger();
+    }
+
     /// Says that this proxy ends it; to be dropped next.
     pub(super) fn close(&self) {
         self.endpoint.closing(self.worker);

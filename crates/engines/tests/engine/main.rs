@@ -7,9 +7,12 @@ mod world;
 
 mod concurrency;
 mod doubt;
+mod gone;
 mod patience;
 mod pool;
 mod pressure;
 mod sessions;
 mod splits;
+mod stalls;
 mod timeouts;
+mod tunnels;

@@ -33,6 +33,13 @@ pub(crate) struct Settings {
     pub(crate) session: Option<SessionSettings>,
     pub(crate) socket: Option<SocketSettings>,
     pub(crate) server: ServerSettings,
+    pub(crate) http: HttpSettings,
+}
+
+impl Settings {
+    pub(crate) fn http(http: HttpSettings) -> Settings {
+        Settings { http, ..Settings::default() }
+    }
 }
 
 impl World {
@@ -43,6 +50,7 @@ impl World {
 
     pub(crate) async fn with(width: usize, back: SocketAddr, settings: Settings) -> World {
         let socket = settings.server.socket;
+        let http = settings.http;
         let dtab = format!("/svc/web => /$/inet/{}/{}", back.ip(), back.port());
         let client = ClientPartial {
             accrual: Some(settings.accrual.unwrap_or(AccrualPolicy::None)),
@@ -69,9 +77,7 @@ impl World {
         let workers = Workers::start(width, Clock::start(), &metrics).expect("threads");
         let listener = listen(([127, 0, 0, 1], 0).into(), &socket).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
-        workers
-            .serve(listener, &router, ServerId(0), HttpSettings::default(), &Handle::current())
-            .expect("serving");
+        workers.serve(listener, &router, ServerId(0), http, &Handle::current()).expect("serving");
         World { address, workers, metrics }
     }
 
@@ -107,6 +113,17 @@ impl World {
     pub(crate) fn summary(&self, end: &str) -> f64 {
         self.metrics.snapshot_histograms();
         self.sum(end)
+    }
+
+    /// Waits until all metrics whose name ends so add up to this.
+    pub(crate) async fn wait(&self, end: &str, value: f64) {
+        let what = format!("{end} = {value}");
+        testkit::eventually(testkit::PATIENCE, &what, || async { self.sum(end) == value }).await;
+    }
+
+    /// Begins to end the proxy, with so much time for what runs.
+    pub(crate) async fn drain(self, grace: Duration) -> Drained {
+        testkit::within("a drain", self.workers.drain(Duration::ZERO, grace)).await
     }
 
     /// Ends the proxy: nothing is cut, and nothing is left in the gauges.

@@ -70,8 +70,18 @@ config! {
         max_initial_line_kb "maxInitialLineKB": u32 = "4", from 1, check positive, example "16";
         /// The limit of the text of a generated error answer, in KB.
         max_err_response_kb "maxErrResponseKB": u32 = "5120", from 1, check positive, example "100";
-        /// Bodies longer than this, in KB, are passed on as they come and cannot be sent twice.
+        /// Bodies longer than this, in KB, are passed on as they come and cannot be sent twice; so are bodies whose length
+        /// is not known.
         stream_after_content_length_kb "streamAfterContentLengthKB": u32 = "5", example "10";
+        /// Whether bodies may be passed on as they come. Without it all are held whole, up to 64 MB each: a longer request
+        /// is answered 413, a longer answer of a back end 502. Trailers are lost.
+        streaming_enabled "streamingEnabled": bool = "true", example "false";
+        /// Compresses answers for callers that accept gzip or deflate: -1 those of textual types, 1 (fast) to 9 (small)
+        /// those of all types, 0 none.
+        compression_level "compressionLevel": i32 = "-1", from -1 to 9, check zlib_level, example "0";
+        /// Passes WebSocket and other upgrades on, and CONNECT: once the back end agrees, bytes pass both ways. An extension
+        /// of Wayleave.
+        tunnels "tunnels": bool = "false", example "true";
         /// The file that gets a line for each answer of a replica; may be a device such as `/dev/stdout`. Empty is none.
         http_access_log "httpAccessLog": Option<String>, example "/var/log/access.log";
         /// When that file is put aside: `never`, `hourly`, `daily`, `weekly(n)` (1 is Sunday), `sighup`, or before it grows
@@ -82,19 +92,33 @@ config! {
         /// How many files that were put aside are kept; `-1` keeps all.
         http_access_log_rotate_count "httpAccessLogRotateCount": i32 = "-1", example "7";
     }
-    later {
-        "announcers", "compressionLevel", "requestAuthorizers",
-    }
-    only {
-        /// Whether bodies may be passed on as they come; without it all are held whole.
-        "streamingEnabled": bool = "true";
-    }
+    later { "announcers", "requestAuthorizers" }
     former {
         "timeoutMs" until "1.0.0" => "`totalTimeoutMs` of `service` and `requestAttemptTimeoutMs` of `client` limit requests",
         "maxChunkKB" until "1.6.0" => "chunks are passed on as they come",
         "maxRequestKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
         "maxResponseKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
     }
+    rule one_way_of_streaming;
+}
+
+/// A document that says both wants two things.
+fn one_way_of_streaming(router: &HttpRouter, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    let key = "streamAfterContentLengthKB";
+    if router.streaming_enabled || !places.has(key) {
+        return Some(());
+    }
+    let message = format!(
+        "Conflicting streaming options set. Can't disable streaming and set {key} in {}",
+        router.label()
+    );
+    cx.fault(Fault::new(places.of(key), message).expected("one of the two keys only"));
+    None
+}
+
+/// The levels zlib knows, and -1.
+fn zlib_level(value: &i32) -> Result<(), String> {
+    if (-1..=9).contains(value) { Ok(()) } else { Err(format!("{value} is not a level from -1 to 9")) }
 }
 
 /// A policy that can be read; the fault says what may be written.

@@ -22,6 +22,9 @@ impl WorkerRouter {
         } else {
             learn(&mut ex, now);
         }
+        if outcome == Outcome::CallerGone {
+            self.server.block.shard(self.worker).inc(server::CANCELLED);
+        }
         ex.release();
         if self.free.len() < FREE {
             self.free.push(ex);

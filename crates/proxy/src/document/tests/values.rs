@@ -227,6 +227,17 @@ fn validation_errors() {
     check(&format!("{admin}{}", router("")), &["5: ConflictingPorts: Server conflict on port 4140"]);
     check(&ports.replace("port: 1", ""), &["7: ConflictingPorts: Server conflict on port 4140"]);
     check(&router("").replace("4140", "9990"), &["4: ConflictingPorts: Server conflict on port 9990"]);
+    let both = "streamingEnabled: false\n  streamAfterContentLengthKB: 5\n";
+    let conflict = "Conflicting streaming options set. Can't disable streaming and set streamAfterContentLengthKB in http";
+    check(&router(&format!("  {both}")), &[&format!("4: {conflict}")]);
+    check(&router(&format!("  {}", both.replace("false", "true"))), &[]);
+    check(&router(&format!("  {}", both.replace("KB: 5", "KB: ~"))), &[]);
+    let level = |level: &str| router(&format!("  compressionLevel: {level}\n"));
+    for good in ["-1", "0", "1", "9"] {
+        check(&level(good), &[]);
+    }
+    check(&level("10"), &["3: 10 is not a level from -1 to 9"]);
+    check(&level("-2"), &["3: -2 is not a level from -1 to 9"]);
     let budget = |budget: &str| router(&format!("  service: {{retries: {{budget: {budget}}}}}\n"));
     check(&budget("{ttlSecs: 0}"), &["3: ttl must be [1 second, 60 seconds]: 0.seconds"]);
     check(&budget("{ttlSecs: 61}"), &["3: ttl must be [1 second, 60 seconds]: 61.seconds"]);
@@ -437,7 +448,7 @@ fn keys_of_older_linkerds_are_ignored_with_a_warning() {
 fn defaults_may_be_written() {
     let check = |key: &str, value: &str, expected: &[&str]| {
         let client = router(&format!("  client: {{{key}: {value}}}\n"));
-        let text = if key == "streamingEnabled" { router(&format!("  {key}: {value}\n")) } else { client };
+        let text = client;
         let found: Vec<String> = match anywhere(&text) {
             Ok(_) => Vec::new(),
             Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
@@ -456,6 +467,4 @@ fn defaults_may_be_written() {
     check("forwardClientCert", "maybe", &["`maybe` does not fit key `forwardClientCert`"]);
     check("failFst", "true", &["unknown key `failFst`"]);
     check("forwardClientCert", "no", &[]);
-    check("streamingEnabled", "true", &[]);
-    check("streamingEnabled", "false", &[&other("streamingEnabled", "true")]);
 }
