@@ -1,7 +1,9 @@
 //! The proxy as its callers and back ends see it, at one worker and at four; one file for each behaviour.
 
 mod bodies;
+mod classifiers;
 mod connections;
+mod context;
 mod counting;
 mod diagnosis;
 mod drain;
