@@ -68,7 +68,7 @@ async fn without_body(workers: usize) {
     world.finish().await;
 }
 
-/// A part that was sent arrives although the rest is still missing, in both directions.
+/// dataplane.md §13 row 58. A part that was sent arrives although the rest is still missing, in both directions.
 async fn streamed_as_it_comes(workers: usize) {
     let gate = Gate::closed();
     let acts = [

@@ -5,6 +5,7 @@ use testkit::{Act, Backend, Play, Setup, each_width, eventually};
 each_width!(
     reused,
     replaced_when_idle_closed,
+    row_56_http_10,
     http_10,
     asked_to_close,
     half_closed_caller,
@@ -45,6 +46,22 @@ async fn replaced_when_idle_closed(workers: usize) {
     assert_eq!(client.get("/", "web").await.text(), "c");
     assert_eq!(web.connections(), 2);
     drop((client, web));
+    world.finish().await;
+}
+
+/// dataplane.md §13 row 56: one exchange a connection, on both sides.
+async fn row_56_http_10(workers: usize) {
+    let old = "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nweb";
+    let web = Backend::start([Play::reply_then_close(old)]).await;
+    let world = Setup::new().replicas("web", &[web.address]).start(workers).await;
+    for n in 1..=3 {
+        let mut client = world.client().await;
+        client.send("GET / HTTP/1.0\r\nHost: web\r\n\r\n").await;
+        assert_eq!(client.response().await.text(), "web");
+        assert!(client.ended().await);
+        assert_eq!(web.connections(), n);
+    }
+    drop(web);
     world.finish().await;
 }
 

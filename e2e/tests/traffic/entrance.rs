@@ -101,27 +101,23 @@ async fn row_20_and_50_added_fields(workers: usize) {
 
 /// §3.4: the address the caller connected to, and labels that last for a connection or a request.
 async fn random_labels(workers: usize) {
-    let web = Backend::start([Play::text("ok")]).await;
-    let server = "    addForwardedHeader: {by: {kind: 'ip:port'}, for: {kind: connectionRandom}}";
-    let random = world(workers, &web, server).await;
-    let label = async |client: &mut Client| {
-        ask(client, "").await;
-        web.last().head.get("forwarded").unwrap_or_default().to_owned()
-    };
-    let (mut one, mut other) = (random.client().await, random.client().await);
-    let first = label(&mut one).await;
-    assert!(first.starts_with(&format!("by=\"127.0.0.1:{}\";for=_", random.router.port())), "{first}");
-    assert_eq!(label(&mut one).await, first);
-    assert_ne!(label(&mut other).await, first);
-    drop((one, other));
-    random.finish().await;
-
-    let each = world(workers, &web, "    addForwardedHeader: {}").await;
-    let mut client = each.client().await;
-    let labels = [label(&mut client).await, label(&mut client).await];
-    assert_ne!(labels[0], labels[1]);
-    drop((client, web));
-    each.finish().await;
+    let for_connections = "    addForwardedHeader: {by: {kind: 'ip:port'}, for: {kind: connectionRandom}}";
+    for (server, lasts) in [(for_connections, true), ("    addForwardedHeader: {}", false)] {
+        let web = Backend::start([Play::text("ok")]).await;
+        let world = world(workers, &web, server).await;
+        let label = async |client: &mut Client| {
+            ask(client, "").await;
+            web.last().head.get("forwarded").unwrap_or_default().to_owned()
+        };
+        let (mut one, mut other) = (world.client().await, world.client().await);
+        let first = label(&mut one).await;
+        let at = format!("by=\"127.0.0.1:{}\";for=_", world.router.port());
+        assert_eq!(first.starts_with(&at), lasts, "{first}");
+        assert_eq!(label(&mut one).await == first, lasts, "of one connection");
+        assert_ne!(label(&mut other).await, first, "of another connection");
+        drop((one, other, web));
+        world.finish().await;
+    }
 }
 
 async fn row_21_call_depth(workers: usize) {

@@ -3,8 +3,10 @@
 mod access_log;
 mod balancing;
 mod bodies;
+mod classifiers;
 mod compression;
 mod connections;
+mod context;
 mod counting;
 mod diagnosis;
 mod drain;

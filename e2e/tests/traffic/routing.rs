@@ -4,6 +4,7 @@ use testkit::{Backend, Setup, each_width};
 
 each_width!(by_host, override_by_header, weighted_split, nothing_there, no_host, absolute_form);
 
+/// dataplane.md §13 row 1.
 async fn by_host(workers: usize) {
     let (web, users) = (Backend::text("web").await, Backend::text("users").await);
     let setup = Setup::new().replicas("web", &[web.address]).replicas("users", &[users.address]);
@@ -64,7 +65,7 @@ async fn weighted_split(workers: usize) {
     world.finish().await;
 }
 
-/// dataplane.md §4.6: 502 with the block that says what was looked up where.
+/// dataplane.md §4.6, §13 row 2: 502 with the block that says what was looked up where.
 async fn nothing_there(workers: usize) {
     let world = Setup::new().start(workers).await;
     let mut client = world.client().await;
@@ -78,6 +79,7 @@ async fn nothing_there(workers: usize) {
     world.finish().await;
 }
 
+/// dataplane.md §13 row 3.
 async fn no_host(workers: usize) {
     let world = Setup::new().start(workers).await;
     let response = world.ask("GET", "GET /x HTTP/1.1\r\nHost:\r\n\r\n").await;
@@ -88,7 +90,7 @@ async fn no_host(workers: usize) {
     world.finish().await;
 }
 
-/// architecture.md §8: the URI's authority decides, and the back end gets origin form.
+/// architecture.md §8, dataplane.md §13 row 47: the URI's authority decides, and the back end gets origin form.
 async fn absolute_form(workers: usize) {
     let web = Backend::text("web").await;
     let world = Setup::new().replicas("web", &[web.address]).start(workers).await;

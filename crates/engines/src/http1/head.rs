@@ -304,7 +304,7 @@ impl Head for HeadBuf {
                 self.strike(|known, _| known == Some(k));
             }
             Name::Other(other) => {
-                self.strike(|known, text| known.is_none() && text.eq_ignore_ascii_case(other))
+                self.strike(|known, text| known.is_none() && text.eq_ignore_ascii_case(other));
             }
         }
     }

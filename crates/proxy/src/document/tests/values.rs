@@ -195,9 +195,9 @@ fn timeouts_of_zero_and_less_are_none() {
     }
 }
 
-/// The conditions of dataplane.md §1.4 whose keys are built.
+/// Row 84 of dataplane.md §13: the conditions of §1.4 whose keys are built.
 #[test]
-fn validation_errors() {
+fn row_84_validation_errors() {
     let check = |text: &str, expected: &[&str]| match anywhere(text) {
         Ok(_) => assert!(expected.is_empty(), "{text}"),
         Err(faults) => assert_eq!(wrong(&faults), expected, "{text}"),
