@@ -20,6 +20,7 @@ pub const LABEL: &str = "out";
 pub struct Setup {
     dtab: String,
     router: String,
+    server: String,
     document: Option<String>,
     disco: Vec<(String, Vec<SocketAddr>)>,
 }
@@ -29,6 +30,7 @@ impl Default for Setup {
         Setup {
             dtab: "/svc => /#/io.l5d.fs;".into(),
             router: String::new(),
+            server: String::new(),
             document: None,
             disco: Vec::new(),
         }
@@ -56,6 +58,13 @@ impl Setup {
         self
     }
 
+    /// More keys of the router's server, as YAML of one line: `timeoutMs: 5`.
+    #[must_use]
+    pub fn server(mut self, yaml: &str) -> Setup {
+        let _ = writeln!(self.server, "    {yaml}");
+        self
+    }
+
     /// A whole document instead; `${ROUTER}`, `${ADMIN}` and `${DIR}` in it are filled in.
     #[must_use]
     pub fn document(mut self, yaml: &str) -> Setup {
@@ -78,8 +87,8 @@ impl Setup {
         format!(
             "admin: {{ip: 127.0.0.1, port: ${{ADMIN}}}}\nusage: {{enabled: false}}\ntelemetry:\n- kind: io.l5d.prometheus\n\
              namers:\n- kind: io.l5d.fs\n  rootDir: ${{DIR}}/disco\nrouters:\n- protocol: http\n  label: {LABEL}\n\
-             \x20 dtab: |\n{dtab}{}\n  servers:\n  - ip: 127.0.0.1\n    port: ${{ROUTER}}\n",
-            self.router
+             \x20 dtab: |\n{dtab}{}\n  servers:\n  - ip: 127.0.0.1\n    port: ${{ROUTER}}\n{}",
+            self.router, self.server
         )
     }
 

@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod counting;
+mod crowds;
 mod drain;
 mod framing;
 mod headers;
@@ -15,3 +16,5 @@ mod replicas;
 mod resets;
 mod retries;
 mod routing;
+mod sessions;
+mod sockets;

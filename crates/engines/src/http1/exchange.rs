@@ -90,10 +90,21 @@ impl Connection {
         if request.expects_continue && missing && self.caller.io.write_all(go_on).await.is_err() {
             return false;
         }
-        poll_fn(|cx| self.poll_body(cx, length, &mut work.body)).await
+        match poll_fn(|cx| self.poll_body(cx, length, &mut work.body)).await {
+            Err(io::ErrorKind::TimedOut) => {
+                let _ = self.caller.io.write_all(&reply::bare(408)).await;
+                false
+            }
+            read => read.is_ok(),
+        }
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>, length: usize, body: &mut Vec<u8>) -> Poll<bool> {
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        length: usize,
+        body: &mut Vec<u8>,
+    ) -> Poll<Result<(), io::ErrorKind>> {
         let server = self.server.clone();
         let worker = &*server.worker;
         loop {
@@ -106,11 +117,11 @@ impl Connection {
                 }
             }
             if body.len() == length {
-                return Poll::Ready(true);
+                return Poll::Ready(Ok(()));
             }
             let mut scratch = worker.scratch.borrow_mut();
             let Poll::Ready(read) = poll_read(&mut self.caller.io, cx, &mut scratch) else {
-                return self.poll_read_time(cx).map(|()| false);
+                return self.poll_read_time(cx).map(|()| Err(io::ErrorKind::TimedOut));
             };
             match read {
                 Ok(n) if n > 0 => {
@@ -118,7 +129,7 @@ impl Connection {
                     self.caller.received += n as u64;
                     self.caller.keep(&scratch[..n], worker);
                 }
-                _ => return Poll::Ready(false),
+                _ => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof)),
             }
         }
     }
