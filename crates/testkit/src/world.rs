@@ -58,10 +58,12 @@ impl Setup {
         self
     }
 
-    /// More keys of its server, as YAML with four blanks of indentation.
+    /// More keys of its server, as YAML of any number of lines, each as it would stand at the left margin.
     #[must_use]
     pub fn server(mut self, yaml: &str) -> Setup {
-        let _ = writeln!(self.server, "{yaml}");
+        for line in yaml.lines() {
+            let _ = writeln!(self.server, "    {line}");
+        }
         self
     }
 

@@ -24,7 +24,7 @@ async fn ask(client: &mut Client, lines: &str) -> testkit::Response {
 async fn rows_16_and_17_strangers(workers: usize) {
     let said = "L5d-Dtab: /svc=>/$/nil\r\nl5d-ctx-thing: 1\r\nl5d-ctx-dtab: /a=>/b\r\nl5d-sample: 1\r\nX-Mine: 1\r\n";
     let web = Backend::start([Play::text("ok")]).await;
-    let world = world(workers, &web, "    clearContext: true").await;
+    let world = world(workers, &web, "clearContext: true").await;
     let response = world.ask("GET", format!("GET / HTTP/1.1\r\nHost: web\r\n{said}\r\n")).await;
     assert_eq!((response.text().as_str(), response.head.get("l5d-success-class")), ("ok", None));
     let head = web.last().head;
@@ -41,7 +41,7 @@ async fn rows_18_and_19_errors_to_strangers(workers: usize) {
     let segments = "  identifier: {kind: io.l5d.path, segments: 2}";
     for (keys, status) in [("", 502), (segments, 400)] {
         let setup = Setup::new().dtab("/svc => /$/inet/127.1/1;").router(keys);
-        let world = setup.server("    clearContext: true").start(workers).await;
+        let world = setup.server("clearContext: true").start(workers).await;
         let mut client = world.client().await;
         for _ in 0..2 {
             let response = client.get("/a", "test").await;
@@ -66,7 +66,7 @@ async fn answers_with_errors_to_strangers(workers: usize) {
     ];
     for body in bodies {
         let web = Backend::start([Play::reply(format!("{head}{body}")), Play::text("after")]).await;
-        let world = world(workers, &web, "    clearContext: true").await;
+        let world = world(workers, &web, "clearContext: true").await;
         let mut client = world.client().await;
         let response = ask(&mut client, "").await;
         assert_eq!((response.status(), response.text().as_str()), (502, ""));
@@ -81,7 +81,7 @@ async fn answers_with_errors_to_strangers(workers: usize) {
 /// Rows 20, 50 and 51.
 async fn row_20_and_50_added_fields(workers: usize) {
     let web = Backend::start([Play::text("ok")]).await;
-    let server = "    addForwardedHeader: {by: {kind: static, label: http}, for: {kind: ip}}\n    \
+    let server = "addForwardedHeader: {by: {kind: static, label: http}, for: {kind: ip}}\n\
                   timestampHeader: x-request-start";
     let world = world(workers, &web, server).await;
     let mut client = world.client().await;
@@ -101,8 +101,8 @@ async fn row_20_and_50_added_fields(workers: usize) {
 
 /// §3.4: the address the caller connected to, and labels that last for a connection or a request.
 async fn random_labels(workers: usize) {
-    let for_connections = "    addForwardedHeader: {by: {kind: 'ip:port'}, for: {kind: connectionRandom}}";
-    for (server, lasts) in [(for_connections, true), ("    addForwardedHeader: {}", false)] {
+    let for_connections = "addForwardedHeader: {by: {kind: 'ip:port'}, for: {kind: connectionRandom}}";
+    for (server, lasts) in [(for_connections, true), ("addForwardedHeader: {}", false)] {
         let web = Backend::start([Play::text("ok")]).await;
         let world = world(workers, &web, server).await;
         let label = async |client: &mut Client| {
@@ -122,7 +122,7 @@ async fn random_labels(workers: usize) {
 
 async fn row_21_call_depth(workers: usize) {
     let web = Backend::start([Play::text("ok")]).await;
-    let world = world(workers, &web, "    maxCallDepth: 2").await;
+    let world = world(workers, &web, "maxCallDepth: 2").await;
     let mut client = world.client().await;
     let response = ask(&mut client, "Via: hop1, hop2, hop3\r\n").await;
     let text = "Maximum number of calls (2) has been exceeded. Please check for proxy loops.";

@@ -12,6 +12,7 @@ each_width!(
     attempt,
     total,
     total_in_a_back_off,
+    total_in_a_body,
     of_the_server,
     connecting,
     connecting_takes_a_second,
@@ -81,6 +82,35 @@ async fn total_in_a_back_off(workers: usize) {
     assert_eq!(web.requests(), 1);
     drop(web);
     world.finish().await;
+}
+
+/// An answer that Linkerd would hold whole is covered to its last byte; a longer one, or one of unknown length, may take its
+/// time once it has begun.
+async fn total_in_a_body(workers: usize) {
+    async fn check(workers: usize, framing: &str, begun: &str, rest_of_it: &str, whole: bool) {
+        let (listener, address) = back_end().await;
+        let total_timeout = Some(Nanos::from_millis(250));
+        let service = ServicePartial { total_timeout, ..ServicePartial::default() };
+        let world = World::with(workers, address, Settings { service, ..Settings::default() }).await;
+        let parts = [format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{begun}"), rest_of_it.to_owned()];
+        let back = tokio::spawn(async move {
+            let mut io = accept(&listener).await;
+            head(&mut io).await;
+            for part in parts {
+                let _ = io.write_all(part.as_bytes()).await;
+                tokio::time::sleep(Duration::from_millis(600)).await;
+            }
+        });
+        let text = String::from_utf8_lossy(&world.ask(GET).await).into_owned();
+        assert_eq!(text.contains("the end"), whole, "{framing}: {text}");
+        assert_eq!(world.sum("s/failures/cut") > 0.0, !whole, "{framing}");
+        back.await.expect("no panic");
+        world.finish().await;
+    }
+    let long = ".".repeat(6000);
+    check(workers, "Content-Length: 10", "abc", "the end", false).await;
+    check(workers, "Content-Length: 6007", &long, "the end", true).await;
+    check(workers, "Transfer-Encoding: chunked", "3\r\nabc\r\n", "7\r\nthe end\r\n0\r\n\r\n", true).await;
 }
 
 /// dataplane.md §3.1: a server's own limit, whatever services allow.
