@@ -111,6 +111,30 @@ async fn broken_off_and_gone_away() {
     }
 }
 
+/// A caller that gives up teaches that its back end is at least that slow, never that it is fast, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn callers_that_give_up() {
+    let ewma = ClientPartial { balancer: Some(balance::Balancer::ewma()), ..ClientPartial::default() };
+    let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", client(RouterSettings::default(), ewma));
+    mesh.get("web", &[status(200)]).await;
+    let mut last = 0.0;
+    for (waited, slower) in [(2_000, true), (1, false), (5_000, true)] {
+        let mut head = FakeRequest::get("/");
+        head.line("Host", "web");
+        let arrival = Arrival { peer: at(1), now: mesh.now, replayable: true };
+        let (mut ex, _) = mesh.worker.on_head(&mut head, arrival);
+        let endpoint = std::sync::Arc::clone(ex.endpoint());
+        mesh.advance(waited);
+        ex.cancelled(mesh.now);
+        mesh.worker.on_end(ex, Outcome::CallerGone, mesh.now);
+        let cost = endpoint.load.cost(mesh.now);
+        assert_eq!(cost > last, slower, "after {waited} ms: {last} -> {cost}");
+        last = cost;
+        mesh.check("client/$/inet/127.1/80", "requests 1, failures 0, pending 0, loadbalancer/load 0");
+    }
+    mesh.check(SERVER, "cancelled 3, requests 1, failures 0, pending 0");
+}
+
 /// What the engine tells of connections.
 #[tokio::test(start_paused = true)]
 async fn connections() {
