@@ -11,10 +11,16 @@ mod out;
 #[cfg(test)]
 mod property;
 mod read;
+#[cfg(any(test, fuzzing))]
+mod reader;
 mod reply;
 mod scan;
+#[cfg(any(test, fuzzing))]
+mod second;
 mod work;
 
 pub(crate) use connection::Connection;
 pub use scan::Limits;
+#[cfg(fuzzing)]
+pub(crate) use second::compare as compare_with_hyper;
 pub(crate) use work::Work;
