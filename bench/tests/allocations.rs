@@ -23,9 +23,7 @@ fn a_steady_request_hardly_allocates() {
     let folder = tempfile::tempdir().unwrap();
     replica_files(folder.path());
     let text = traffic::mesh_document(folder.path());
-    let document = document::load("mesh1.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
-    let options = Options { workers: Some(1) };
-    let proxy = runtime.block_on(Proxy::start(&document, &options)).unwrap();
+    let proxy = start(&runtime, &text);
     let mut caller = Caller::connect(proxy.servers()[0].address).unwrap();
 
     // What a request may cost: calls of the allocator, for new blocks and grown ones.
@@ -35,6 +33,20 @@ fn a_steady_request_hardly_allocates() {
     check("POST, 4 KB chunked", &mut caller, traffic::post, 0.0);
     drop(caller);
     runtime.block_on(proxy.stop());
+
+    let log = format!("  httpAccessLog: {}\n  servers:\n", folder.path().join("access.log").display());
+    let proxy = start(&runtime, &text.replace("  servers:\n", &log));
+    let mut caller = Caller::connect(proxy.servers()[0].address).unwrap();
+    check("GET with an access log", &mut caller, traffic::get, 0.0);
+    drop(caller);
+    runtime.block_on(proxy.stop());
+    let lines = std::fs::read_to_string(folder.path().join("access.log")).unwrap().lines().count();
+    assert_eq!(lines, WARM_UP + ROUNDS * ROUND, "each request has its line");
+}
+
+fn start(runtime: &tokio::runtime::Runtime, text: &str) -> Proxy {
+    let document = document::load("mesh1.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    runtime.block_on(Proxy::start(&document, &Options { workers: Some(1) })).unwrap()
 }
 
 fn host(i: usize) -> String {
