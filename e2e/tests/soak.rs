@@ -41,7 +41,7 @@ async fn back_ends() -> Vec<Backend> {
             0 => Play::reply("HTTP/1.1 500 Oops\r\nContent-Length: 3\r\n\r\nbad"),
             1 => Play::reply_then_close(Play::text_bytes("ok")),
             2 => Play::acts([Act::Request, Act::Close]),
-            3 => Play::reply("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"),
+            3 => Play::reply_then_close("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"),
             4 => Play::reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
             5 => Play::reply("babble\r\n\r\n"),
             _ => Play::text("ok"),
