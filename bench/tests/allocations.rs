@@ -35,6 +35,12 @@ fn a_steady_request_hardly_allocates() {
     within(&runtime, &traffic::entrance_document(folder.path()), |caller| {
         check("GET through all of the entrance", caller, traffic::get, 0.0);
     });
+    let log = folder.path().join("access.log");
+    let key = format!("  httpAccessLog: {}\n  servers:\n", log.display());
+    let logged = traffic::mesh_document(folder.path()).replace("  servers:\n", &key);
+    within(&runtime, &logged, |caller| check("GET with an access log", caller, traffic::get, 0.0));
+    let lines = std::fs::read_to_string(log).unwrap().lines().count();
+    assert_eq!(lines, WARM_UP + ROUNDS * ROUND, "each request has its line");
 }
 
 fn within(runtime: &tokio::runtime::Runtime, text: &str, ask: impl FnOnce(&mut Caller)) {

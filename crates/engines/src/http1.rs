@@ -17,8 +17,12 @@ mod presence;
 #[cfg(test)]
 mod property;
 mod read;
+#[cfg(any(test, fuzzing))]
+mod reader;
 mod reply;
 mod scan;
+#[cfg(any(test, fuzzing))]
+mod second;
 mod stall;
 mod substitute;
 mod tunnel;
@@ -28,4 +32,6 @@ pub use coding::Compression;
 pub(crate) use compress::Compressors;
 pub(crate) use connection::Connection;
 pub use scan::Limits;
+#[cfg(fuzzing)]
+pub(crate) use second::compare as compare_with_hyper;
 pub(crate) use work::Work;

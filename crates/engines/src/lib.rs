@@ -16,3 +16,12 @@ pub use accept::listen;
 pub use clock::Clock;
 pub use http1::{Compression, Limits};
 pub use worker::{Drained, HttpSettings, Workers};
+
+/// Reads the bytes of a caller's connection, which arrive in these pieces, with this engine and with hyper.
+///
+/// # Errors
+/// Where the two disagree for a reason that is not listed.
+#[cfg(fuzzing)]
+pub fn compare_with_hyper(pieces: &[&[u8]]) -> Result<(), String> {
+    http1::compare_with_hyper(pieces)
+}

@@ -121,7 +121,7 @@ async fn callers_that_give_up() {
     for (waited, slower) in [(2_000, true), (1, false), (5_000, true)] {
         let mut head = FakeRequest::get("/");
         head.line("Host", "web");
-        let arrival = Arrival { peer: at(1), now: mesh.now, replayable: true };
+        let arrival = arrival(at(1), mesh.now, true);
         let (mut ex, _) = mesh.worker.on_head(&mut head, arrival);
         let endpoint = std::sync::Arc::clone(ex.endpoint());
         mesh.advance(waited);

@@ -1,28 +1,7 @@
 //! Heads: parsed, edited, written.
 
 use super::*;
-use crate::http1::scan::{Limits, Scanner};
 use proptest::prelude::*;
-
-impl HeadBuf {
-    /// Takes over a head that must be whole.
-    pub(crate) fn parse_request(&mut self, head: &[u8]) -> Result<(), HeadError> {
-        self.parse_whole(Message::Request, head)
-    }
-
-    /// Takes over a head that must be whole.
-    pub(crate) fn parse_response(&mut self, head: &[u8]) -> Result<(), HeadError> {
-        self.parse_whole(Message::Response, head)
-    }
-
-    fn parse_whole(&mut self, message: Message, head: &[u8]) -> Result<(), HeadError> {
-        let limits = Limits { initial_line: 1 << 20, headers: 1 << 20 };
-        match self.read(message, &mut Scanner::default(), head, limits)? {
-            Some(n) if n == head.len() => Ok(()),
-            _ => Err(HeadError::Malformed("not one whole head")),
-        }
-    }
-}
 
 fn request(text: &str) -> HeadBuf {
     let mut head = HeadBuf::default();
