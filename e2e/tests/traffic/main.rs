@@ -10,6 +10,7 @@ mod hostile;
 mod interim;
 mod limits;
 mod memory;
+mod overrides;
 mod pipelining;
 mod replicas;
 mod resets;

@@ -130,6 +130,7 @@ fn pending_and_failing() {
 
 #[test]
 fn utilities() {
+    check(57, "/svc=>/$/io.buoyant.porthostPfx/k; /k=>/#/io.l5d.k8s/srv", "/svc/sessions", "Neg");
     check(
         58,
         "/svc=>/$/io.buoyant.hostportPfx/ia; /ia=>/$/inet",
