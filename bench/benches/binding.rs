@@ -39,12 +39,16 @@ fn dtab(first: &str, line: impl Fn(usize) -> String) -> Dtab {
 fn one_name(table: &mut Table) {
     let namers = Namers::new(Arc::new(NoHosts));
     let name = path("/svc/name-500");
-    let mut row = |what: &str, dtab: &Dtab| {
+    let inet = "/$/inet/127.0.0.1/8080";
+    let mut row_within = |bar: Option<f64>, what: &str, dtab: &Dtab| {
         let bound = bind(dtab, &name, &namers, &mut Untracked);
         assert!(matches!(bound, State::Ok(NameTree::Leaf(_))), "{what}: {bound:?}");
-        table.row(what, Some(BIND_BAR), || bind(dtab, &name, &namers, &mut Untracked));
+        table.row(what, bar, || bind(dtab, &name, &namers, &mut Untracked));
     };
-    let inet = "/$/inet/127.0.0.1/8080";
+    // A thousand look-ups and not one: what it costs is good to know, and no bar was set.
+    let further = dtab(&format!("/svc => {inet};"), |i| format!("/svc => /gone-{i}"));
+    row_within(None, "bind, 1,000 entries that all match and lead further", &further);
+    let mut row = |what: &str, dtab: &Dtab| row_within(Some(BIND_BAR), what, dtab);
     row("bind, 1,000 entries /svc/name-i", &dtab("", |i| format!("/svc/name-{i} => {inet}")));
     row(
         "bind, 1,000 entries /name-i, one matches",

@@ -67,4 +67,5 @@ recorded! {
     http_class_retryable_idempotent: "http-class-retryableIdempotent5XX-open.json",
     http_class_retryable_read: "http-class-retryableRead5XX-open.json",
     access_log: "accesslog-http.json",
+    names: "names-open.json",
 }

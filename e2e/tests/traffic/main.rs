@@ -19,6 +19,7 @@ mod identifiers;
 mod interim;
 mod limits;
 mod memory;
+mod overrides;
 mod pipelining;
 mod replicas;
 mod resets;

@@ -99,7 +99,11 @@ fn namer(prefix: &str, root: PathBuf, resolver: Arc<dyn Resolver>) -> Arc<FsName
 fn fixture_with(base: &str, resolver: Arc<dyn Resolver>) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let namer = namer("/io.l5d.fs", dir.path().to_owned(), resolver);
-    let namers = Namers::new(Arc::new(NoHosts)).with(&path("/io.l5d.fs"), namer.clone());
+    // The one of rows 73 and 74 of routing.md §9.
+    let rewrite = naming::Rewrite::new(names::PathPattern::parse("/{service}/api"), "/srv/{service}");
+    let namers = Namers::new(Arc::new(NoHosts))
+        .with(&path("/io.l5d.fs"), namer.clone())
+        .with(&path("/rw"), Arc::new(rewrite));
     let (binder, task) = Binder::new(Arc::new(namers), dtab(base), Clients, BinderSettings::default());
     tokio::spawn(task);
     Fixture { dir, namer, binder }

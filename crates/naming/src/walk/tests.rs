@@ -130,6 +130,7 @@ fn pending_and_failing() {
 
 #[test]
 fn utilities() {
+    check(57, "/svc=>/$/io.buoyant.porthostPfx/k; /k=>/#/io.l5d.k8s/srv", "/svc/sessions", "Neg");
     check(
         58,
         "/svc=>/$/io.buoyant.hostportPfx/ia; /ia=>/$/inet",
@@ -215,37 +216,45 @@ fn nesting() {
     assert!(walked.contains("nested deeper than 500"), "{}", &walked[..walked.len().min(200)]);
 }
 
-/// How long one walk takes through 1,000 entries, of which few match, and of which all do.
-fn time_large_dtabs() -> (Duration, Duration) {
+/// How long one walk takes through 1,000 entries: of which few match, of which all do and say "not here", of which all do
+/// and lead somewhere that is not there.
+fn time_large_dtabs() -> [Duration; 3] {
     let few: Vec<String> = (0..1000).map(|i| format!("/svc/s{i}=>/srv/{i}")).collect();
     let few = format!("{};/srv=>/host;/host=>/$/inet/127.1", few.join(";"));
-    let all: Vec<String> = (0..999).map(|i| format!("/svc=>/gone{i}")).collect();
-    let all = format!("/svc=>/$/inet/127.1/500;{}", all.join(";"));
-    let time = |dtab: &str| {
+    let nowhere = format!("/svc=>/$/inet/127.1/500{}", ";/svc=>~".repeat(999));
+    let gone: Vec<String> = (0..999).map(|i| format!("/svc=>/gone{i}")).collect();
+    let gone = format!("/svc=>/$/inet/127.1/500;{}", gone.join(";"));
+    [few, nowhere, gone].map(|dtab| {
         let dtab = Dtab::parse(dtab.as_bytes()).unwrap();
         let (namers, name) = (namers(), path("/svc/s500"));
-        let start = tokio::time::Instant::now();
-        for _ in 0..200 {
-            let walked = bind(&dtab, &name, &namers, &mut Untracked);
-            assert!(show(&walked).starts_with("L(/$/inet/127.1/500"), "{}", show(&walked));
-        }
-        start.elapsed() / 200
-    };
-    (time(&few), time(&all))
+        let batch = || {
+            let start = tokio::time::Instant::now();
+            for _ in 0..10 {
+                let walked = bind(&dtab, &name, &namers, &mut Untracked);
+                assert!(matches!(walked, State::Ok(NameTree::Leaf(_))), "{}", show(&walked));
+            }
+            start.elapsed() / 10
+        };
+        // The best of many short batches: others may be at work on the machine.
+        (0..100).map(|_| batch()).min().unwrap()
+    })
 }
 
 #[test]
 fn a_large_dtab_costs_little() {
-    let (few, all) = time_large_dtabs();
+    let [few, nowhere, gone] = time_large_dtabs();
     assert!(few < Duration::from_micros(500), "a bind took {few:?}");
-    assert!(all < Duration::from_millis(20), "a bind through all entries took {all:?}");
+    assert!(nowhere < Duration::from_millis(5), "a bind through all entries took {nowhere:?}");
+    assert!(gone < Duration::from_millis(20), "a bind through all entries and beyond took {gone:?}");
 }
 
 /// `cargo test --release -p naming -- --ignored --nocapture the_bar`
 #[test]
 #[ignore = "times an optimised build"]
 fn the_bar_of_issue_3() {
-    let (few, all) = time_large_dtabs();
-    println!("bind through 1,000 entries: {few:?} where few match, {all:?} where all do");
-    assert!(few <= Duration::from_micros(50));
+    let [few, nowhere, gone] = time_large_dtabs();
+    println!(
+        "1,000 entries: {few:?} where few match, {nowhere:?} where all do, {gone:?} where all lead further"
+    );
+    assert!(few <= Duration::from_micros(50) && nowhere <= Duration::from_micros(50));
 }

@@ -90,3 +90,11 @@ async fn utilities() {
     check(64, method, "/svc/GET/users", USERS).await;
     check(65, method, "/svc/get/users", "Neg").await;
 }
+
+/// What the pattern does not use is dropped with the rewrite.
+#[tokio::test]
+async fn rewriting() {
+    let rewrite = "/srv=>/#/io.l5d.fs; /svc=>/#/rw";
+    check(73, rewrite, "/svc/users/api/more", USERS).await;
+    check(74, rewrite, "/svc/users/web", "Neg").await;
+}
