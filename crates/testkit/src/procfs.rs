@@ -26,6 +26,13 @@ pub fn pss(pid: u32) -> u64 {
     field(&format!("/proc/{pid}/smaps_rollup"), "Pss:").unwrap_or(0) * 1024
 }
 
+/// Memory in bytes that belongs to the process alone: neither its program nor what others map too, whose share would change
+/// with them.
+#[must_use]
+pub fn anonymous(pid: u32) -> u64 {
+    field(&format!("/proc/{pid}/status"), "RssAnon:").unwrap_or(0) * 1024
+}
+
 /// Threads.
 #[must_use]
 pub fn threads(pid: u32) -> u64 {
@@ -40,6 +47,7 @@ mod tests {
         assert!(super::descriptors(pid) > 2);
         assert!(super::threads(pid) >= 1);
         assert!(super::pss(pid) > 0 && super::pss(pid) <= super::rss(pid));
+        assert!(super::anonymous(pid) > 0 && super::anonymous(pid) <= super::rss(pid));
         assert_eq!(super::rss(u32::MAX), 0);
     }
 }

@@ -11,7 +11,7 @@ async fn slow_loris(workers: usize) {
     let web = Backend::text("web").await;
     let world = Setup::new().replicas("web", &[web.address]).start(workers).await;
     assert_eq!(world.get("web").await.status(), 200);
-    let before = procfs::pss(world.process.pid());
+    let before = procfs::anonymous(world.process.pid());
     let mut slow = Vec::new();
     for _ in 0..CALLERS {
         let mut client = world.client().await;
@@ -27,7 +27,7 @@ async fn slow_loris(workers: usize) {
         load.pass(200).await;
     }
     load.stop().await.assert_flawless(800);
-    let each = procfs::pss(world.process.pid()).saturating_sub(before) / CALLERS as u64;
+    let each = procfs::anonymous(world.process.pid()).saturating_sub(before) / CALLERS as u64;
     assert!(each < 20_000, "{each} bytes for each half head");
     // They were only slow: each still gets its answer.
     for client in &mut slow[..10] {
@@ -47,7 +47,7 @@ async fn never_reads(workers: usize) {
     let setup = Setup::new().replicas("web", &[web.address]).replicas("big", &[big.address]);
     let world = setup.start(workers).await;
     assert_eq!(world.get("web").await.status(), 200);
-    let before = procfs::pss(world.process.pid());
+    let before = procfs::anonymous(world.process.pid());
     let mut deaf = Vec::new();
     for _ in 0..8 {
         let mut client = world.client().await;
@@ -58,7 +58,7 @@ async fn never_reads(workers: usize) {
     let load = Load::start(world.router, "web", 4);
     load.pass(1_000).await;
     load.stop().await.assert_flawless(1_000);
-    let grown = procfs::pss(world.process.pid()).saturating_sub(before);
+    let grown = procfs::anonymous(world.process.pid()).saturating_sub(before);
     assert!(grown < 2 << 20, "{grown} bytes for eight deaf callers");
     drop((deaf, big, web));
     world.finish().await;
@@ -69,12 +69,12 @@ async fn never_reads_pipelined(workers: usize) {
     let web = Backend::text(&"x".repeat(2_000)).await;
     let world = Setup::new().replicas("web", &[web.address]).start(workers).await;
     assert_eq!(world.get("web").await.status(), 200);
-    let before = procfs::pss(world.process.pid());
+    let before = procfs::anonymous(world.process.pid());
     let mut client = world.client().await;
     let many = "GET / HTTP/1.1\r\nHost: web\r\n\r\n".repeat(100);
     let sent = client.send_until_stuck(many.as_bytes(), Duration::from_secs(2)).await;
     assert!(sent < 64 << 20, "{sent} bytes were taken from a caller that reads nothing");
-    let grown = procfs::pss(world.process.pid()).saturating_sub(before);
+    let grown = procfs::anonymous(world.process.pid()).saturating_sub(before);
     assert!(grown < 2 << 20, "{grown} bytes for one deaf caller");
     assert_eq!(world.get("web").await.status(), 200);
     drop((client, web));

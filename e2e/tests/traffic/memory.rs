@@ -20,12 +20,12 @@ struct Watch {
 impl Watch {
     fn start(world: &World) -> Watch {
         let pid = world.process.pid();
-        let base = procfs::pss(pid);
+        let base = procfs::anonymous(pid);
         let watch = Watch { peak: Arc::new(base.into()), done: Arc::default(), base };
         let (peak, done) = (watch.peak.clone(), watch.done.clone());
         tokio::spawn(async move {
             while !done.load(Ordering::Relaxed) {
-                peak.fetch_max(procfs::pss(pid), Ordering::Relaxed);
+                peak.fetch_max(procfs::anonymous(pid), Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });

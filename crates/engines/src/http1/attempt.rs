@@ -97,9 +97,11 @@ impl Attempt<'_> {
         let download = &mut flow.download;
         download.stage = Stage::Head;
         download.scanner = Scanner::default();
-        download.compressor = None;
         download.interim = 0;
         download.partial.clear();
+        // Of an attempt before whose answer broke off.
+        download.held.clear();
+        download.passed = 0;
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {

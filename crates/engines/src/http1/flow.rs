@@ -109,7 +109,8 @@ impl Flow {
         self.upload.out.clear(worker);
         self.download.out.clear(worker);
         let Download { partial, held, compressor, .. } = std::mem::take(&mut self.download);
-        *self = Flow::default();
+        self.upload = Upload::default();
+        self.progress = Progress::default();
         worker.recycle(partial);
         worker.recycle(held);
         if let Some(compressor) = compressor {

@@ -90,7 +90,9 @@ impl Attempt<'_> {
         download.stage = Stage::Hold;
         download.framed = framed;
         download.decoder = Decoder::new(framed.body);
-        download.held = worker.buffer();
+        if download.held.capacity() == 0 {
+            download.held = worker.buffer();
+        }
         match self.held_bytes(rest, worker) {
             Some(end) => After::End(end),
             None => After::Body,
