@@ -185,15 +185,6 @@ impl Exchange {
         (next != NEVER).then_some(next)
     }
 
-    /// When the answer that is being forwarded must be complete if its announced length is `most` at most. Linkerd holds
-    /// such answers whole, so its time-outs cover them to the last byte; of longer ones they cover the head.
-    #[must_use]
-    pub fn body_deadline(&self, most: u64) -> Option<Nanos> {
-        let small = self.phase == Phase::Forwarding && self.response_bytes.is_some_and(|bytes| bytes <= most);
-        let attempt = self.attempt.as_ref().map_or(NEVER, |a| a.deadline);
-        Some(attempt.min(self.total_deadline)).filter(|deadline| small && *deadline != NEVER)
-    }
-
     /// Whether the attempt under way should have a connection that served nobody before: the one before had gone stale.
     #[must_use]
     pub fn wants_fresh_connection(&self) -> bool {

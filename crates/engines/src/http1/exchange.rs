@@ -161,7 +161,6 @@ impl Connection {
                 Attempt { server: &server, caller, timer, work, exchange, upstream: &mut upstream, dies };
             attempt.start();
             poll_fn(|cx| match (attempt.poll(cx), &mut patience) {
-                (Poll::Pending, _) if attempt.poll_body_time(cx).is_ready() => Poll::Ready(Ended::Cut),
                 (Poll::Pending, Some(patience)) => patience.poll(cx, &mut attempt, &worker.clock),
                 (polled, _) => polled,
             })

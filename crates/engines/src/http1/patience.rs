@@ -85,16 +85,6 @@ impl Patience {
 }
 
 impl Attempt<'_> {
-    /// Ready when an answer that Linkerd would have held whole is not complete in time. Its head is out, so that all that
-    /// is left is to cut it.
-    pub(super) fn poll_body_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.work.flow.download.stage != Stage::Body {
-            return Poll::Pending;
-        }
-        let deadline = self.exchange.body_deadline(self.server.settings.hold_body);
-        self.timer.poll(cx, deadline, &self.server.worker.clock)
-    }
-
     /// Somebody took too long; one of these, in the order of [`Patience`]'s waits.
     fn lost_patience(&self, who: [bool; 4]) -> Ended {
         let (worker, endpoint) = (self.server.worker.worker, self.upstream.endpoint());
