@@ -82,7 +82,16 @@ struct Row {
     router: u16,
     admin: u16,
     host: &'static str,
+    target: &'static str,
     backend: &'static str,
+}
+
+impl Row {
+    /// Asks for this instead of `/`.
+    const fn asking(mut self, target: &'static str) -> Row {
+        self.target = target;
+        self
+    }
 }
 
 const fn row(
@@ -92,7 +101,7 @@ const fn row(
     host: &'static str,
     backend: &'static str,
 ) -> Row {
-    Row { id, folder, router: ports.0, admin: ports.1, host, backend }
+    Row { id, folder, router: ports.0, admin: ports.1, host, target: "/", backend }
 }
 
 const USUAL: (u16, u16) = (4140, 9990);
@@ -101,6 +110,8 @@ const STARTS: &[Row] = &[
     row("linkerd/linkerd/examples/fs.yaml", "linkerd", USUAL, "dog", "127.0.0.1:9999"),
     row("linkerd/linkerd/examples/servicemesh.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/prometheus.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
+    row("linkerd/linkerd/examples/rewriting.yaml", "linkerd", USUAL, "any", "127.0.0.1:8888")
+        .asking("/dog/api"),
     row("linkerd/linkerd/examples/retries.yaml", "linkerd", USUAL, "anything", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/service-options.yaml", "linkerd", USUAL, "foo", "127.0.0.1:8080"),
     row("linkerd/linkerd/examples/static_namer.yaml", "linkerd", USUAL, "anything", "127.0.0.1:8080"),
@@ -219,7 +230,7 @@ async fn routes(document: &Document, row: &Row, root: &Path, workers: usize) -> 
         return Err(format!("{status}: {}", process.log()));
     }
     let pong = Client::connect(admin).await.get("/admin/ping", "admin").await;
-    let answer = Client::connect(router).await.get("/", row.host).await;
+    let answer = Client::connect(router).await.get(row.target, row.host).await;
     let seen = backend.requests();
     drop(backend);
     process.signal("TERM");

@@ -12,22 +12,41 @@ use tokio::time::{Instant, timeout_at};
 
 type Headers = [(String, String)];
 
-/// The name a router's identifier gives, and how.
+/// The name a router's identifiers give to a request of which only the headers are known, and how.
 pub(super) fn identify(from: &doc::HttpRouter, headers: &Headers) -> Result<(Path, String), Unexplained> {
-    let header = match from.identifier.first() {
-        #[allow(unreachable_patterns, reason = "the other kinds give names explain has to be told")]
-        Some(doc::Identifier::HeaderToken(token)) => token.header.as_str(),
-        None => "Host",
-        #[allow(unreachable_patterns, reason = "as above")]
-        Some(_) => return Err(Unexplained("this router's identifier cannot be run; give a name".to_owned())),
-    };
-    let value = values(headers, header).next().unwrap_or_default();
-    if value.is_empty() {
-        let text = format!("the request has no name: its header `{header}` is absent or empty (status 400)");
-        return Err(Unexplained(text));
+    let mut missing = "";
+    for identifier in from.identifier.iter() {
+        let header = match identifier {
+            doc::Identifier::HeaderToken(token) => &token.header,
+            doc::Identifier::Header(path) => &path.header,
+            doc::Identifier::Static(fixed) => {
+                return Ok((from.dst_prefix.concat(&fixed.path), said(identifier, &fixed.path, from)));
+            }
+            doc::Identifier::MethodAndHost(_) | doc::Identifier::Path(_) => {
+                let kind = identifier.kind();
+                let text = format!("`{kind}` names requests by more than their headers; give a name instead");
+                return Err(Unexplained(text));
+            }
+        };
+        let value = values(headers, header).next().unwrap_or_default();
+        if value.is_empty() {
+            missing = header;
+            continue;
+        }
+        let rest = match identifier {
+            doc::Identifier::Header(_) => Path::parse(value.as_bytes())
+                .map_err(|error| Unexplained(format!("{header}: {error} (status 400)")))?,
+            _ => Path::from_elems([value]),
+        };
+        let line = format!("{header}: {value}");
+        return Ok((from.dst_prefix.concat(&rest), said(identifier, &line, from)));
     }
-    let name = from.dst_prefix.concat(&Path::from_elems([value]));
-    Ok((name, format!("io.l5d.header.token: `{header}: {value}` below `{}`", from.dst_prefix)))
+    let text = format!("the request has no name: its header `{missing}` is absent or empty (status 400)");
+    Err(Unexplained(text))
+}
+
+fn said(identifier: &doc::Identifier, what: &dyn std::fmt::Display, from: &doc::HttpRouter) -> String {
+    format!("{}: `{what}` below `{}`", identifier.kind(), from.dst_prefix)
 }
 
 /// The dtab that travels in a request's headers (routing.md §7).

@@ -2,7 +2,7 @@
 
 use super::{Choice, Nobody, Outcome};
 use names::{NameTree, Path, Weighted};
-use naming::{Addr, BoundName, State, Walked};
+use naming::{Addr, BoundName, State, Walked, fixed_status};
 
 /// The share of each branch of a union: by weight; equal ones when all weights are 0.
 pub(super) fn shares(weights: &[f64]) -> Vec<f64> {
@@ -49,7 +49,7 @@ pub(super) fn outcome(walked: &Walked, choices: &[Choice]) -> Outcome {
         State::Ok(NameTree::Fail) => Outcome::NoReplicas(Nobody::Fail),
         State::Ok(_) if choices.is_empty() => Outcome::NoReplicas(Nobody::Empty),
         State::Ok(_) => {
-            let served = choices.iter().filter(|choice| has_replicas(&choice.addr));
+            let served = choices.iter().filter(|choice| is_served(choice));
             let served: f64 = served.map(|choice| choice.probability).sum();
             // What rounding leaves over is nobody's request.
             let refused = 1.0 - served;
@@ -59,8 +59,12 @@ pub(super) fn outcome(walked: &Walked, choices: &[Choice]) -> Outcome {
 }
 
 /// Whether a request sent there can be served. Of sets that are still pending the best is hoped.
-fn has_replicas(addr: &Addr) -> bool {
-    match addr {
+fn is_served(choice: &Choice) -> bool {
+    // Names that are statuses need nobody.
+    if fixed_status(&choice.bound.id).is_some() {
+        return true;
+    }
+    match &choice.addr {
         Addr::Pending => true,
         Addr::Neg | Addr::Failed(_) => false,
         Addr::Bound(set) => !set.addresses.is_empty(),

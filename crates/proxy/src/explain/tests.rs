@@ -131,6 +131,29 @@ async fn requests_get_their_names() {
     assert!(error(ask(&[("Host", "a"), ("l5d-dtab", "x")]).await).starts_with("l5d-dtab: '/' expected"));
 }
 
+/// Every identifier of a list has its turn.
+#[tokio::test]
+async fn lists_of_identifiers_are_tried() {
+    let name = async |list: &str, headers: &[(&str, &str)]| {
+        let (_folder, document) = world("/svc => /#/io.l5d.fs", "");
+        let mut document = document;
+        let text = format!("routers: [{{protocol: http, identifier: {list}, servers: [{{}}]}}]");
+        document.routers = document::load("list.yaml", text.as_bytes()).expect("a document").routers;
+        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let asked = Question { subject: Subject::Request(headers), ..question("/", "") };
+        explain(&document, &asked).await.map(|of| of.name.to_string()).map_err(|e| e.to_string())
+    };
+    let list =
+        "[{kind: io.l5d.header}, {kind: io.l5d.header.token, header: x}, {kind: io.l5d.static, path: /last}]";
+    assert_eq!(name(list, &[("l5d-name", "/a/b"), ("x", "y")]).await, Ok("/svc/a/b".into()));
+    assert_eq!(name(list, &[("x", "y")]).await, Ok("/svc/y".into()));
+    assert_eq!(name(list, &[]).await, Ok("/svc/last".into()));
+    let bad = "l5d-name: '/' expected but 'u' found at '[u]sers' (status 400)";
+    assert_eq!(name(list, &[("l5d-name", "users")]).await, Err(bad.into()));
+    let text = "`io.l5d.path` names requests by more than their headers; give a name instead";
+    assert_eq!(name("{kind: io.l5d.path}", &[]).await, Err(text.into()));
+}
+
 #[tokio::test]
 async fn routers_go_by_their_labels() {
     let second = "- protocol: http\n  label: b\n  servers: [{port: 4141}]\n";

@@ -2,7 +2,7 @@
 
 use super::{By, Explanation, Fate, Nobody, Outcome, Step, What};
 use names::{Dtab, Path};
-use naming::{Addr, Table};
+use naming::{Addr, BoundName, Table, fixed_status};
 use std::fmt::Write as _;
 
 /// How many addresses of a replica set are shown.
@@ -164,7 +164,7 @@ impl Page {
             self.line(Paint::Plain, &format!("the tree does not show all: {text}"));
         }
         for choice in &of.choices {
-            let (paint, addr) = addresses(&choice.addr);
+            let (paint, addr) = behind(&choice.bound, &choice.addr);
             self.put(paint, &format!("{:>6}", percent(choice.probability)));
             self.put(Paint::Plain, &format!("  {}", choice.bound.id));
             if !choice.bound.residual.is_empty() {
@@ -180,7 +180,10 @@ impl Page {
 fn conclusion(of: &Explanation) -> (Paint, String) {
     match &of.outcome {
         Outcome::Routed { refused } if *refused <= 0.0 => {
-            (Paint::Good, "requests are sent to the addresses above".to_owned())
+            let sent = of.choices.iter().any(|choice| fixed_status(&choice.bound.id).is_none());
+            let text =
+                if sent { "requests are sent to the addresses above" } else { "requests are answered here" };
+            (Paint::Good, text.to_owned())
         }
         Outcome::Routed { refused } if *refused < 1.0 => (
             Paint::Bad,
@@ -216,7 +219,7 @@ fn lacks_entries(base: &Dtab, of: &Explanation) -> bool {
 fn said(what: &What) -> Option<(Paint, String)> {
     Some(match what {
         What::Rewritten | What::Union | What::Alternatives => return None,
-        What::Replicas { addr, .. } => addresses(addr),
+        What::Replicas { addr, bound } => behind(bound, addr),
         What::Transformed { by, .. } => (Paint::Plain, format!("changed by {by}")),
         What::Empty => (Paint::Bad, "nobody ($)".to_owned()),
         What::Fail => (Paint::Bad, "fails (!)".to_owned()),
@@ -227,6 +230,14 @@ fn said(what: &What) -> Option<(Paint, String)> {
             (Paint::Bad, format!("fails: {message} (mostly a loop: see `wayleave lint`)"))
         }
     })
+}
+
+/// Who answers requests bound to a name.
+fn behind(bound: &BoundName, addr: &Addr) -> (Paint, String) {
+    match fixed_status(&bound.id) {
+        Some(status) => (Paint::Good, format!("answered here with status {status}")),
+        None => addresses(addr),
+    }
 }
 
 fn addresses(addr: &Addr) -> (Paint, String) {

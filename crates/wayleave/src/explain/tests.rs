@@ -61,6 +61,7 @@ async fn last_words() {
         .await;
     check("/svc => !", false, "requests get 502: the name leads to `!`").await;
     check("/svc => $", false, "requests get 502: the name leads to `$`, which is nobody").await;
+    check("/svc => /$/io.buoyant.http.status/404", true, "requests are answered here").await;
     check("/svc => /svc", false, "requests get 502: Max recursion level: 100 reached in Namer lookup").await;
     check(
         "/svc => 2 * /#/io.l5d.fs/web & $",

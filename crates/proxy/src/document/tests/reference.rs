@@ -12,11 +12,12 @@ const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
 const NOT_LINKERD: [&str; 1] = ["linkerd-tcp.yml"];
 
 /// Loads without a fault today. More may come, none may go.
-const LOADS: [&str; 7] = [
+const LOADS: [&str; 8] = [
     "examples/prometheus.yaml",
     "examples/static_namer.yaml",
     "examples/service-options.yaml",
     "examples/retries.yaml",
+    "examples/rewriting.yaml",
     "getting-started/docker/linkerd.yaml",
     "getting-started/local/linkerd.yaml",
     "http-proxy/linkerd.yaml",
