@@ -311,6 +311,7 @@ impl Attempt<'_> {
             Err(reason) => return After::End(malformed(reason.to_owned())),
         };
         let now = worker.clock.now();
+        self.exchange.payloads(framing.request.body.announced(), framed.body.announced());
         let decision = self.server.router.borrow_mut().on_response(self.exchange, request, response, now);
         match decision {
             OnResponse::Forward => self.forward(framed, rest, worker),
@@ -329,7 +330,6 @@ impl Attempt<'_> {
 
     fn forward(&mut self, framed: framing::ResponseFraming, rest: &[u8], worker: &Worker) -> After {
         let Work { request, response, flow, framing, .. } = &mut *self.work;
-        self.exchange.payloads(framing.request.body.announced(), framed.body.announced());
         let download = &mut flow.download;
         let both_11 = framing.version == Version::Http11 && response.version() == Version::Http11;
         let until_close = matches!(framed.body, Body::Chunked | Body::UntilClose) && !both_11;

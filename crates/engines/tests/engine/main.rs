@@ -8,6 +8,7 @@ mod world;
 mod concurrency;
 mod doubt;
 mod patience;
+mod payloads;
 mod pool;
 mod pressure;
 mod sessions;
