@@ -217,8 +217,9 @@ impl Exchange {
         }
     }
 
-    /// Sizes of the bodies as their heads announce them, told before [`crate::WorkerRouter::on_end`]
-    /// (`request_payload_bytes`, `response_payload_bytes`). As in Linkerd, bodies of unknown length are not recorded.
+    /// Sizes of the bodies as their heads announce them (`request_payload_bytes`, `response_payload_bytes`): told when an
+    /// attempt is sent, when a reply's head is there, and of an answer of the proxy's own. As in Linkerd, bodies of unknown
+    /// length are not recorded.
     pub fn payloads(&mut self, request: Option<u64>, response: Option<u64>) {
         (self.request_bytes, self.response_bytes) = (request, response);
     }

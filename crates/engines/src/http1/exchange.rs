@@ -65,7 +65,11 @@ impl Connection {
     async fn follow(&mut self, mut step: Step, work: &mut Work, exchange: &mut Exchange) -> Done {
         loop {
             let next = match step {
-                Step::Reply(answer) => return self.reply(&answer, work).await,
+                Step::Reply(answer) => {
+                    let sizes = [work.framing.request.body.announced(), Some(answer.body.len() as u64)];
+                    exchange.payloads(sizes[0], sizes[1]);
+                    return self.reply(&answer, work).await;
+                }
                 Step::AwaitBinding(wait) => self.await_binding(wait, work, exchange).await,
                 Step::Delay(time) => self.delay(time, work, exchange).await,
                 Step::Send => match self.attempt(work, exchange).await {
@@ -153,6 +157,7 @@ impl Connection {
             }
             None => Box::pin(self.connect(work, exchange)).await?,
         };
+        exchange.payloads(work.framing.request.body.announced(), None);
         let dies = self.dies();
         let mut patience = Patience::new(server.server.socket(), &upstream.endpoint().connection().socket);
         let ended = {

@@ -9,6 +9,7 @@ mod concurrency;
 mod doubt;
 mod gone;
 mod patience;
+mod payloads;
 mod pool;
 mod pressure;
 mod sessions;

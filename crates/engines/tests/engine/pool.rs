@@ -124,11 +124,13 @@ async fn max_waiters(workers: usize) {
 
 async fn time_outs_end_the_wait(workers: usize) {
     let gate = Gate::closed();
+    // Long enough that its end is nobody's concern.
+    let body = ".".repeat(6000);
     let held = Play::acts([
         Act::Request,
-        Play::write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n12"),
+        Play::write("HTTP/1.1 200 OK\r\nContent-Length: 6000\r\n\r\n"),
         Act::Wait(gate.clone()),
-        Play::write("34"),
+        Play::write(&body),
     ]);
     let web = Backend::start([held, Play::text("ok")]).await;
     let total_timeout = Some(Nanos::from_millis(300));
@@ -145,7 +147,7 @@ async fn time_outs_end_the_wait(workers: usize) {
     );
     assert_eq!(world.sum("/pool_waiters"), 0.0);
     gate.open();
-    assert_eq!(first.bytes(4).await, b"1234");
+    assert_eq!(first.bytes(body.len()).await, body.as_bytes());
     assert_eq!(second.get("/", "web").await.text(), "ok");
     assert_eq!((web.requests(), web.connections()), (2, 1));
     drop((web, first, second));

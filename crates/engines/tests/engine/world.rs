@@ -109,9 +109,14 @@ impl World {
         sum(&self.metrics, end)
     }
 
+    /// Summarises histograms: what was recorded up to now is what they show.
+    pub(crate) fn snapshot(&self) {
+        self.metrics.snapshot_histograms();
+    }
+
     /// The sum, with histograms summarised up to now.
     pub(crate) fn summary(&self, end: &str) -> f64 {
-        self.metrics.snapshot_histograms();
+        self.snapshot();
         self.sum(end)
     }
 

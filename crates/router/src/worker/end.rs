@@ -113,6 +113,9 @@ impl WorkerRouter {
         shard.inc(client::STATUS_ERROR);
         shard.record(client::TIME_ERROR, latency);
         client_stats.faults.count(fault);
+        if let Some(request) = ex.request_bytes {
+            shard.record(client::REQUEST_BYTES, request);
+        }
         self.count_common(ex, false, latency);
     }
 

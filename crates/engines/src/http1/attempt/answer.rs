@@ -155,8 +155,9 @@ impl Attempt<'_> {
 
     /// The final head is here, and of the body `rest`: the router says what becomes of it.
     fn decide(&mut self, framed: ResponseFraming, rest: &[u8], excess: bool, worker: &Worker) -> After {
-        let Work { response, request, .. } = &mut *self.work;
+        let Work { response, request, framing, .. } = &mut *self.work;
         let now = worker.clock.now();
+        self.exchange.payloads(framing.request.body.announced(), framed.body.announced());
         let decision = self.server.router.borrow_mut().on_response(self.exchange, request, response, now);
         match decision {
             OnResponse::Forward => {
@@ -197,7 +198,6 @@ impl Attempt<'_> {
     pub(in super::super) fn forward(&mut self, framed: ResponseFraming, rest: &[u8], worker: &Worker) {
         let whole = self.encode(framed.body, rest, worker);
         let Work { request, response, flow, framing, .. } = &mut *self.work;
-        self.exchange.payloads(framing.request.body.announced(), framed.body.announced());
         let download = &mut flow.download;
         let both_11 = framing.version == Version::Http11 && response.version() == Version::Http11;
         let until_close = matches!(framed.body, Body::Chunked | Body::UntilClose) && !both_11;
