@@ -53,7 +53,12 @@ impl Scanner {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.at..]) {
             let lf = self.at + found;
             if lf == self.line || bytes[lf - 1] != b'\r' {
-                return Scanned::BareLineFeed;
+                // Had the line come in pieces, its length would have been looked at before its end.
+                self.at = lf;
+                return match self.unfinished(limits) {
+                    Scanned::Partial => Scanned::BareLineFeed,
+                    too_long => too_long,
+                };
             }
             let len = lf - 1 - self.line;
             if self.lines == 0 {
@@ -129,6 +134,9 @@ mod tests {
         check("GET / HTTP/1.1\r\nA: b\n\r\n", Scanned::BareLineFeed);
         check("\nGET / HTTP/1.1\r\n\r\n", Scanned::BareLineFeed);
         check("GET / HTTP/1.1\r\n\n", Scanned::BareLineFeed);
+        check("GET / HTTP/1.1\r\nA: 345678901234567\n\r\n", Scanned::HeadersTooLong);
+        check("GET / HTTP/1.1\r\nA: 3456789012345\n\r\n", Scanned::BareLineFeed);
+        check("GET /123456789 HTTP/1.1\n\r\n", Scanned::LineTooLong);
     }
 
     #[test]
