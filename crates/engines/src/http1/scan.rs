@@ -45,7 +45,9 @@ impl Scanner {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.at..]) {
             let lf = self.at + found;
             if lf == self.line || bytes[lf - 1] != b'\r' {
-                return Err(HeadError::BareLineFeed);
+                // Had the line come in pieces, its length would have been looked at before its end.
+                self.at = lf;
+                return self.unfinished(limits).and(Err(HeadError::BareLineFeed));
             }
             let len = lf - 1 - self.line;
             if self.lines == 0 {
@@ -121,6 +123,9 @@ mod tests {
         check("GET / HTTP/1.1\r\nA: b\n\r\n", Err(HeadError::BareLineFeed));
         check("\nGET / HTTP/1.1\r\n\r\n", Err(HeadError::BareLineFeed));
         check("GET / HTTP/1.1\r\n\n", Err(HeadError::BareLineFeed));
+        check("GET / HTTP/1.1\r\nA: 345678901234567\n\r\n", Err(HeadError::HeadersTooLong));
+        check("GET / HTTP/1.1\r\nA: 3456789012345\n\r\n", Err(HeadError::BareLineFeed));
+        check("GET /123456789 HTTP/1.1\n\r\n", Err(HeadError::LineTooLong));
     }
 
     #[test]
