@@ -182,7 +182,7 @@ impl ResponseHead for FakeResponse {
     fn length(&self) -> Option<u64> {
         match self.get(Known::ContentLength.into()) {
             Some(announced) => text(announced).parse().ok(),
-            None => (!self.streamed).then_some(self.body.len() as u64),
+            None => (!self.streamed && !self.body.is_empty()).then_some(self.body.len() as u64),
         }
     }
 }

@@ -95,14 +95,14 @@ fn request_line(input: &[u8]) -> Result<Option<StartLine>, HeadError> {
         return Ok(None);
     }
     if method == 0 || input[method] != b' ' {
-        return Err(HeadError::Malformed("invalid method"));
+        return Err(unfit(input[method], "invalid method"));
     }
     let target = method + 1;
     let visible = |b: &u8| (0x21..=0x7e).contains(b);
     let Some(len) = input[target..].iter().position(|b| !visible(b)) else { return Ok(None) };
     let end = target + len;
     if len == 0 || input[end] != b' ' {
-        return Err(HeadError::Malformed("invalid byte in the request target"));
+        return Err(unfit(input[end], "invalid byte in the request target"));
     }
     let Some(rest) = input[end + 1..].first_chunk::<8>() else { return Ok(None) };
     let version = version(rest)?;
@@ -158,7 +158,7 @@ fn header_line(input: &[u8], at: usize) -> Result<Option<Line>, HeadError> {
         return Ok(None);
     }
     if name_end == at || input[name_end] != b':' {
-        return Err(HeadError::Malformed("invalid byte in a header name"));
+        return Err(unfit(input[name_end], "invalid byte in a header name"));
     }
     let mut value = name_end + 1;
     while let Some(b' ' | b'\t') = input.get(value) {
@@ -185,6 +185,12 @@ fn header_line(input: &[u8], at: usize) -> Result<Option<Line>, HeadError> {
         live: true,
         clean: end == crlf && value == name_end + 2 && input[name_end + 1] == b' ',
     }))
+}
+
+/// A byte that cannot stand where it does.
+#[cold]
+fn unfit(byte: u8, why: &'static str) -> HeadError {
+    if byte == b'\n' { HeadError::BareLineFeed } else { HeadError::Malformed(why) }
 }
 
 /// Whether this is one whole header or trailer line.
