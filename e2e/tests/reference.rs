@@ -83,6 +83,8 @@ struct Row {
     admin: u16,
     host: &'static str,
     target: &'static str,
+    /// A further header line, with its end.
+    line: &'static str,
     backend: &'static str,
 }
 
@@ -90,6 +92,12 @@ impl Row {
     /// Asks for this instead of `/`.
     const fn asking(mut self, target: &'static str) -> Row {
         self.target = target;
+        self
+    }
+
+    /// Asks with this line, too.
+    const fn saying(mut self, line: &'static str) -> Row {
+        self.line = line;
         self
     }
 }
@@ -101,13 +109,17 @@ const fn row(
     host: &'static str,
     backend: &'static str,
 ) -> Row {
-    Row { id, folder, router: ports.0, admin: ports.1, host, target: "/", backend }
+    Row { id, folder, router: ports.0, admin: ports.1, host, target: "/", line: "", backend }
 }
 
 const USUAL: (u16, u16) = (4140, 9990);
 
 const STARTS: &[Row] = &[
     row("linkerd/linkerd/examples/fs.yaml", "linkerd", USUAL, "dog", "127.0.0.1:9999"),
+    row("linkerd/linkerd/examples/http.yaml", "linkerd", USUAL, "any", "127.0.0.1:8888")
+        .saying("l5d-name: /dog\r\n"),
+    row("linkerd/linkerd/examples/loadbalancer.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
+    row("linkerd/linkerd/examples/socket-options.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/servicemesh.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/prometheus.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/rewriting.yaml", "linkerd", USUAL, "any", "127.0.0.1:8888")
@@ -230,7 +242,10 @@ async fn routes(document: &Document, row: &Row, root: &Path, workers: usize) -> 
         return Err(format!("{status}: {}", process.log()));
     }
     let pong = Client::connect(admin).await.get("/admin/ping", "admin").await;
-    let answer = Client::connect(router).await.get(row.target, row.host).await;
+    let mut client = Client::connect(router).await;
+    let Row { target, host, line, .. } = row;
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{line}\r\n")).await;
+    let answer = client.response().await;
     let seen = backend.requests();
     drop(backend);
     process.signal("TERM");
