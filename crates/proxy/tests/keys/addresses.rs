@@ -17,8 +17,7 @@ async fn listening() {
     assert_eq!(running.proxy.admin(), format!("127.0.0.2:{admin}").parse().unwrap());
     assert_eq!(running.address(), format!("127.0.0.3:{server}").parse().unwrap());
     assert_eq!(running.get("web").await.status(), 502);
-    let scope = format!("rt/r/server/127.0.0.3/{server}/requests");
-    assert_eq!(running.metrics().await.get(&scope), 1.0);
+    running.wait(&format!("rt/r/server/127.0.0.3/{server}/requests"), 1.0).await;
     running.stop().await;
 }
 

@@ -3,12 +3,15 @@
 //! `src/document/tests/effects.txt`.
 
 mod addresses;
+mod balancing;
 mod dns;
+mod entrance;
 mod naming;
 mod requests;
 mod resilience;
+mod sockets;
 
-use proxy::{Options, Proxy, document};
+use proxy::{Options, Proxy, StartError, document};
 use std::net::SocketAddr;
 use tempfile::TempDir;
 use testkit::{Client, Metrics, PATIENCE, Response, eventually};
@@ -26,6 +29,11 @@ pub(crate) async fn start(top: &str, router: &str) -> Running {
 
 /// The same; `${DIR}` in the lines is `folder`.
 pub(crate) async fn start_in(folder: TempDir, top: &str, router: &str) -> Running {
+    try_start_in(folder, top, router).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same, or why it does not start.
+pub(crate) async fn try_start_in(folder: TempDir, top: &str, router: &str) -> Result<Running, StartError> {
     let admin = if top.contains("admin:") { "" } else { "admin: {port: 0}\n" };
     let servers = if router.contains("servers:") { "" } else { "\n  servers: [{port: 0}]" };
     let text = format!("{admin}{top}\nrouters:\n- protocol: http\n  label: r{servers}\n{router}\n");
@@ -33,8 +41,7 @@ pub(crate) async fn start_in(folder: TempDir, top: &str, router: &str) -> Runnin
     let document =
         document::load("linkerd.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
     let options = Options { workers: Some(1) };
-    let proxy = Proxy::start(&document, &options).await.unwrap_or_else(|error| panic!("{error}"));
-    Running { proxy, folder }
+    Ok(Running { proxy: Proxy::start(&document, &options).await?, folder })
 }
 
 /// A dtab that sends every name to `to`.

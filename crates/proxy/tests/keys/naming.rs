@@ -119,7 +119,7 @@ async fn rewrite() {
     check(&namers("/{s}", "/$/inet/{s}/7"), router, "/svc/127.1", "/$/inet/127.1/7 127.0.0.1:7").await;
 }
 
-/// `dstPrefix`, and `header` of `io.l5d.header.token`.
+/// `dstPrefix`, and `header` of `io.l5d.header.token` and of `io.l5d.header`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn names_of_requests() {
     let web = Backend::text("web").await;
@@ -132,5 +132,11 @@ async fn names_of_requests() {
     assert!(answer.text().contains("service name: /x/red\n"), "{}", answer.text());
     let answer = running.get("blue").await;
     assert!(answer.text().ends_with(" / my-name header is absent"), "{}", answer.text());
+    running.stop().await;
+    let router = "  dstPrefix: /x\n  identifier: {kind: io.l5d.header, header: my-path}";
+    let running = start("", &format!("{dtab}\n{router}")).await;
+    let answer = running.ask("GET / HTTP/1.1\r\nHost: other\r\nmy-path: /blue/sky\r\n\r\n").await;
+    assert_eq!((answer.status(), answer.text()), (200, "web".to_owned()));
+    assert_eq!(web.last().head.get("l5d-dst-service"), Some("/x/blue/sky"));
     running.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Keys of `service` and `client`: retries, time-outs, budgets, balancing, failure accrual.
+//! Keys of `service` and `client`: retries, time-outs, budgets, failure accrual.
 
 use super::*;
 use std::time::Duration;
@@ -32,6 +32,8 @@ async fn classifiers() {
             let again = retried.split(' ').any(|name| name == method);
             assert_eq!(answer.status(), if again { 200 } else { 500 }, "{kind} {method}");
             let failed = if again { 0.0 } else { failures };
+            // Counted when the answer has been sent.
+            running.wait("rt/r/service/svc/web/requests", 1.0).await;
             assert_eq!(
                 running.metrics().await.get("rt/r/service/svc/web/failures"),
                 failed,
@@ -104,7 +106,7 @@ async fn back_off() {
     assert!(short < constant, "{short} {constant}");
 }
 
-/// `failureAccrual`: `io.l5d.consecutiveFailures` with `failures` and `backoff`, and `none`.
+/// `failureAccrual`: each kind with its numbers, and `backoff`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn failure_accrual() {
     let counted = async |accrual: &str, requests: usize| {
@@ -126,6 +128,10 @@ async fn failure_accrual() {
     assert_eq!(removed("{kind: io.l5d.consecutiveFailures, failures: 5}", 4).await, 0.0);
     assert_eq!(removed("{kind: io.l5d.consecutiveFailures, failures: 3}", 4).await, 1.0);
     assert_eq!(removed("{kind: none}", 8).await, 0.0);
+    assert_eq!(removed("{kind: io.l5d.successRate, successRate: 0.9, requests: 6}", 4).await, 0.0);
+    assert_eq!(removed("{kind: io.l5d.successRate, successRate: 0.9, requests: 3}", 4).await, 1.0);
+    assert_eq!(removed("{kind: io.l5d.successRate, requests: 3}", 4).await, 0.0, "no rate is too low");
+    assert_eq!(removed("{kind: io.l5d.successRateWindowed, successRate: 0.9, window: 600}", 4).await, 0.0);
     let soon = "{kind: io.l5d.consecutiveFailures, failures: 1, backoff: {kind: constant, ms: 50}}";
     let (running, web, client) = counted(soon, 1).await;
     web.play([Play::text("well")]);
@@ -138,39 +144,4 @@ async fn failure_accrual() {
     .await;
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     running.stop().await;
-}
-
-/// `loadBalancer`: `ewma` avoids a slow replica that `p2c` uses as much as the other, one request at a time.
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn load_balancers() {
-    let share_of_slow = async |kind: &str| {
-        let fast = Backend::text("fast").await;
-        let slow = Backend::start([Play::drip(Play::text_bytes("slow"), Duration::from_millis(1))]).await;
-        let folder = tempfile::tempdir().expect("a folder");
-        let lines = format!("127.0.0.1 {}\n127.0.0.1 {}\n", fast.address.port(), slow.address.port());
-        std::fs::write(folder.path().join("web"), lines).expect("a file");
-        let top = "namers: [{kind: io.l5d.fs, rootDir: '${DIR}'}]";
-        let keys = format!("  dtab: /svc => /#/io.l5d.fs\n  client: {{loadBalancer: {kind}}}");
-        let running = start_in(folder, top, &keys).await;
-        for _ in 0..60 {
-            assert_eq!(running.get("web").await.status(), 200);
-        }
-        let name = kind.trim_start_matches("{kind: ").split([',', '}']).next().unwrap_or_default();
-        let algorithm = match name {
-            "ewma" => "p2c_peak_ewma",
-            _ => "p2c_least_loaded",
-        };
-        let metrics = running.metrics().await;
-        assert_eq!(
-            metrics.get(&format!("rt/r/client/#/io.l5d.fs/web/loadbalancer/algorithm/{algorithm}")),
-            1.0,
-            "{:?}",
-            metrics.iter().filter(|(name, _)| name.contains("algorithm")).collect::<Vec<_>>()
-        );
-        running.stop().await;
-        slow.requests()
-    };
-    let (p2c, ewma) = (share_of_slow("{kind: p2c}").await, share_of_slow("{kind: ewma}").await);
-    assert!((12..=48).contains(&p2c), "p2c: {p2c} of 60");
-    assert!(ewma <= 10, "ewma: {ewma} of 60");
 }
