@@ -37,6 +37,7 @@ const STRICTER: &[(&str, &str)] = &[
         "Transfer-Encoding other than chunked",
         "we decode none of the others; hyper takes any list that ends with chunked",
     ),
+    ("invalid Content-Length", "19 digits at most; hyper allows leading zeros without end"),
     ("Multiple Content-Length values found", "hyper takes lines that agree for one"),
     ("chunk size too long", "no body has 2^60 bytes; hyper allows leading zeros without end"),
     ("chunk size line too long", "1,024 bytes for each; hyper counts 16 KB over the whole body"),
