@@ -103,32 +103,43 @@ pub(crate) fn duration(span: Nanos) -> String {
     if out.is_empty() { "0.seconds".to_owned() } else { out }
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 /// Longest text [`base64_encode`] makes.
 pub(crate) const BASE64_MAX: usize = 56;
 
-/// Standard base64 with padding of at most 40 bytes; the text's length is returned.
+/// Standard base64 with padding of at most 40 bytes; the text's length is returned. Every request has one, so digits are
+/// made eight at a time.
 pub(crate) fn base64_encode(bytes: &[u8], out: &mut [u8; BASE64_MAX]) -> usize {
-    let digit = |word: u32, shift: u32| BASE64[(word >> shift) as usize & 63];
-    let threes = bytes.chunks_exact(3);
-    let rest = threes.remainder();
-    for (three, four) in threes.zip(out.chunks_exact_mut(4)) {
-        let word = u32::from_be_bytes([0, three[0], three[1], three[2]]);
-        four.copy_from_slice(&[digit(word, 18), digit(word, 12), digit(word, 6), digit(word, 0)]);
+    for (six, eight) in bytes.chunks(6).zip(out.chunks_exact_mut(8)) {
+        let mut word = [0; 8];
+        word[2..2 + six.len()].copy_from_slice(six);
+        eight.copy_from_slice(&sextets(u64::from_be_bytes(word)).to_be_bytes());
     }
-    let at = bytes.len() / 3 * 4;
-    let last = match *rest {
-        [a] => Some((u32::from_be_bytes([0, a, 0, 0]), false)),
-        [a, b] => Some((u32::from_be_bytes([0, a, b, 0]), true)),
-        _ => None,
-    };
-    if let (Some((word, two)), Some(four)) = (last, out.get_mut(at..at + 4)) {
-        let third = if two { digit(word, 6) } else { b'=' };
-        four.copy_from_slice(&[digit(word, 18), digit(word, 12), third, b'=']);
-        return at + 4;
+    let digits = (bytes.len() * 8).div_ceil(6);
+    let len = bytes.len().div_ceil(3) * 4;
+    for c in &mut out[..digits] {
+        *c = base64_digit(*c);
     }
-    at
+    out[digits..len].fill(b'=');
+    len
+}
+
+/// The eight sextets of the lower 48 bits, one in each byte.
+#[inline]
+fn sextets(word: u64) -> u64 {
+    let halves = (word & 0xffff_ff00_0000) << 8 | word & 0xff_ffff;
+    let quarters = (halves & 0x00ff_f000_00ff_f000) << 4 | halves & 0x0000_0fff_0000_0fff;
+    (quarters & 0x0fc0_0fc0_0fc0_0fc0) << 2 | quarters & 0x003f_003f_003f_003f
+}
+
+/// The digit for a sextet, by arithmetic alone.
+#[inline]
+fn base64_digit(sextet: u8) -> u8 {
+    let past = |limit: u8, step: u8| if sextet > limit { step } else { 0 };
+    let letters = sextet.wrapping_add(b'A').wrapping_add(past(25, b'a' - b'Z' - 1));
+    letters
+        .wrapping_sub(past(51, b'z' + 1 - b'0'))
+        .wrapping_sub(past(61, b'9' + 1 - b'+'))
+        .wrapping_add(past(62, b'/' - b'+' - 1))
 }
 
 /// Reads standard, padded base64 into `out`; `None` when it is not that or too long. The number of bytes is returned.

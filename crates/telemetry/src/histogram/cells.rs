@@ -22,7 +22,7 @@ const GROUPS: usize = CHUNKS.div_ceil(GROUP);
 /// until the next reading; the counts are exact in any case).
 const READ_ATTEMPTS: usize = 64;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(align(64))]
 struct Chunk([AtomicU32; CHUNK]);
 
@@ -36,6 +36,8 @@ struct Group([OnceLock<Box<Chunk>>; GROUP]);
 pub(crate) struct Cells {
     count: AtomicU64,
     sum: AtomicU64,
+    /// The chunk nearly all samples fall into: no pointer leads there.
+    first: Chunk,
     groups: [OnceLock<Box<Group>>; GROUPS],
 }
 
@@ -53,17 +55,21 @@ impl Cells {
 
     #[inline]
     fn chunk(&self, index: usize) -> &Chunk {
+        if index == 0 {
+            return &self.first;
+        }
         let group = self.groups[index / GROUP].get_or_init(Box::default);
-        group.0[index % GROUP].get_or_init(|| Box::new(Chunk([const { AtomicU32::new(0) }; CHUNK])))
+        group.0[index % GROUP].get_or_init(Box::default)
     }
 
     /// The chunks that are allocated, with their indices.
     fn chunks(&self) -> impl Iterator<Item = (usize, &Chunk)> {
         let groups = self.groups.iter().enumerate().filter_map(|(i, group)| Some((i, group.get()?)));
-        groups.flat_map(|(i, group)| {
+        let further = groups.flat_map(|(i, group)| {
             let chunks = group.0.iter().enumerate();
             chunks.filter_map(move |(j, chunk)| Some((i * GROUP + j, &**chunk.get()?)))
-        })
+        });
+        std::iter::once((0, &self.first)).chain(further)
     }
 
     /// Adds what has been counted so far to `reading`.
