@@ -106,6 +106,8 @@ pub(crate) struct Attempt {
     pub(crate) band: Option<Arc<Band>>,
     /// When the endpoint was chosen.
     pub(crate) sent: Nanos,
+    /// Its answer has begun.
+    pub(crate) answered: bool,
     /// When a connection was there, if the engine told.
     pub(crate) acquired: Option<Nanos>,
     /// When it is given up.
@@ -213,7 +215,7 @@ impl Exchange {
         let Some(attempt) = self.attempt.as_ref().filter(|_| self.phase == Phase::Sending) else { return };
         let waited = now.since(attempt.sent);
         if waited.0 as f64 > attempt.endpoint.load.cost(now) {
-            drop(self.stop(Some(waited), now));
+            drop(self.give_up(now));
         }
     }
 
@@ -271,15 +273,24 @@ impl Exchange {
         self.phase = Phase::Sending;
     }
 
+    /// The head of the attempt's answer is there: what its endpoint's load learns from. Told once.
+    #[inline]
+    pub(crate) fn answered(&mut self, now: Nanos) {
+        if let Some(attempt) = &mut self.attempt {
+            debug_assert!(!attempt.answered, "two answers to one attempt");
+            attempt.answered = true;
+            attempt.endpoint.load.answered(now.since(attempt.sent), now);
+        }
+    }
+
     /// The attempt is over or goes elsewhere: gives back what it held and returns it for what is left to count.
-    /// `rtt` is the time to its answer if there was one to learn from.
-    pub(crate) fn stop(&mut self, rtt: Option<Nanos>, now: Nanos) -> Option<Attempt> {
+    pub(crate) fn stop(&mut self, now: Nanos) -> Option<Attempt> {
         let attempt = self.attempt.take()?;
-        attempt.endpoint.load.end(rtt, now);
+        attempt.endpoint.load.end(attempt.answered);
         Some(self.let_go(attempt, now))
     }
 
-    /// The attempt is given up although the answer may still come: the endpoint is at least that slow.
+    /// The attempt is given up although its answer may still begin: the endpoint is at least that slow.
     pub(crate) fn give_up(&mut self, now: Nanos) -> Option<Attempt> {
         let attempt = self.attempt.take()?;
         attempt.endpoint.load.give_up(now.since(attempt.sent), now);
@@ -318,7 +329,7 @@ impl Exchange {
         if self.phase == Phase::Idle {
             return;
         }
-        drop(self.stop(None, Nanos(0)));
+        drop(self.stop(Nanos(0)));
         self.leave_server();
         if let Some(entry) = self.entry.take() {
             entry.service.pending.add(self.worker, -1);

@@ -74,10 +74,10 @@ impl WorkerRouter {
             return step;
         }
         ex.tried.clear();
-        let Some(picked) = all.choose(now, &mut self.rng) else {
+        let Some(mut picked) = all.choose(now, &mut self.rng) else {
             return self.unroutable(ex, entry, now);
         };
-        if picked.is_marked_down() {
+        if picked.is_marked_down() && !picked.reconnects(now) {
             return self.marked_down(ex, client, now);
         }
         client.budget.deposit(now);
@@ -122,6 +122,7 @@ impl WorkerRouter {
             band,
             route,
             sent: now,
+            answered: false,
             acquired: None,
             deadline: leaf.replicas.settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout),
             refused: 0,

@@ -40,8 +40,7 @@ impl WorkerRouter {
             {
                 attempt.endpoint.judge(self.worker, false, now, &mut self.rng);
             }
-            let rtt = ex.attempt.as_ref().map(|a| verdict.at.since(a.sent));
-            drop(ex.stop(rtt, now));
+            drop(ex.stop(now));
         }
         self.count_service(ex, verdict);
         self.count_server(ex, verdict);
@@ -135,9 +134,9 @@ impl WorkerRouter {
 /// look idle.
 #[cold]
 fn learn(ex: &mut Exchange, now: Nanos) {
-    drop(match (ex.phase, &ex.attempt) {
-        (Phase::Sending, _) => ex.give_up(now),
-        (Phase::Forwarding, Some(attempt)) => ex.stop(Some(ex.verdict.at.since(attempt.sent)), now),
-        _ => None,
+    drop(match ex.phase {
+        Phase::Sending => ex.give_up(now),
+        Phase::Forwarding => ex.stop(now),
+        Phase::Idle | Phase::Binding | Phase::Delay | Phase::Answered => None,
     });
 }

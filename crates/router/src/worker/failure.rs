@@ -120,7 +120,7 @@ impl WorkerRouter {
             Picked { endpoint, choice, band: attempt.band.clone() }
         };
         let next = if left { self.other(&client, &[], now)? } else { same() };
-        let mut attempt = ex.stop(None, now)?;
+        let mut attempt = ex.stop(now)?;
         attempt.stale = true;
         ex.fresh = !left;
         Some(self.reassign(ex, attempt, next, now))
@@ -215,7 +215,7 @@ impl WorkerRouter {
 
     /// Takes the attempt from its endpoint and remembers not to go there first.
     fn abandon(&mut self, ex: &mut Exchange, now: Nanos) -> Option<Attempt> {
-        let attempt = ex.stop(None, now)?;
+        let attempt = ex.stop(now)?;
         if !ex.tried.contains(&attempt.endpoint.id) {
             ex.tried.push(attempt.endpoint.id);
         }

@@ -57,6 +57,7 @@ impl WorkerRouter {
         if ex.renamed.is_active() {
             ex.renamed.undo(head);
         }
+        ex.answered(now);
         if let Some(attempt) = &ex.attempt {
             attempt.endpoint.judge(self.worker, success, now, &mut self.rng);
         }
@@ -78,8 +79,8 @@ impl WorkerRouter {
         }
         let verdict = Verdict { status, class: Class::Retryable, fault: Some(Fault::Classified), at: now };
         self.count_reply(ex, verdict);
-        let rtt = ex.attempt.as_ref().map(|a| now.since(a.sent));
-        drop(ex.stop(rtt, now));
+        ex.answered(now);
+        drop(ex.stop(now));
         self.retry(ex, request, now)
     }
 
@@ -88,7 +89,7 @@ impl WorkerRouter {
         self.fail_attempt(ex, Fault::Nack, now);
         let again = ex.replayable && !head.has(Known::FinagleHttpNonretryableNack);
         if !again {
-            drop(ex.stop(None, now));
+            drop(ex.stop(now));
             return self.refuse(ex, Fault::Nack, answer::NACKED_FOR_GOOD, false, now);
         }
         if let Some(step) = self.requeue(ex, now) {
