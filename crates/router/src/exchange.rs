@@ -127,6 +127,16 @@ impl Attempt {
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.leaf.replicas
     }
+
+    /// From now on the attempt's time-out runs.
+    pub(crate) fn start_clock(&mut self, now: Nanos) {
+        self.deadline = self.client().settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
+    }
+
+    /// Whether its answer tells if its endpoint is back.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probe.is_some() || self.reconnect.is_some()
+    }
 }
 
 impl Exchange {
@@ -198,9 +208,18 @@ impl Exchange {
     pub fn connected(&mut self, now: Nanos) {
         if let Some(attempt) = &mut self.attempt {
             attempt.acquired = Some(now);
-            if let Some(timeout) = attempt.leaf.replicas.settings.attempt_timeout {
-                attempt.deadline = now + timeout;
-            }
+            attempt.start_clock(now);
+        }
+    }
+
+    /// The request begins (`true`) or ceases to wait for its turn among those that want a connection. That the others take
+    /// long is not held against the endpoint: only the end of the whole request ends the wait, and the attempt's time
+    /// starts anew behind it.
+    pub fn queued(&mut self, waits: bool, now: Nanos) {
+        match &mut self.attempt {
+            Some(attempt) if waits => attempt.deadline = NEVER,
+            Some(attempt) => attempt.start_clock(now),
+            None => {}
         }
     }
 

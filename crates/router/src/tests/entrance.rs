@@ -133,6 +133,12 @@ async fn rows_20_and_50_where_and_when() {
     assert_eq!(head.all("forwarded"), ["for=8.8.4.4", ours]);
     assert_eq!(head.one("x-request-start").as_deref(), Some("1100000"));
     assert_eq!(head.one("host").as_deref(), Some("other"));
+    // Nobody strikes them out.
+    let listed = [("Connection", "x-request-start, forwarded"), ("X-Request-Start", "1")];
+    let got = mesh.send(self::request(&listed), &[status(200)]).await;
+    let head = &got.saw[0].1;
+    assert_eq!(head.all("forwarded").len(), 1);
+    assert_eq!(head.one("x-request-start").as_deref(), Some("1100001"));
     assert!(mesh.worker.wants_local_address());
     let plain = Mesh::plain("").worker.wants_local_address();
     assert!(!plain);

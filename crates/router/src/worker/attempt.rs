@@ -154,13 +154,14 @@ impl WorkerRouter {
         if choice.probe.is_some() {
             endpoint.count_probe(self.worker);
         }
+        // A connection nobody used before was wanted where one had gone stale.
+        ex.fresh &= attempt.endpoint.id == endpoint.id;
         attempt.endpoint = endpoint;
         (attempt.probe, attempt.reconnect) = (choice.probe, choice.reconnect);
         attempt.band = band;
         attempt.sent = now;
         attempt.acquired = None;
-        let settings = &attempt.leaf.replicas.settings;
-        attempt.deadline = settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
+        attempt.start_clock(now);
         attempt.requeued += 1;
         attempt.client().stats.block.shard(self.worker).inc(idx::REQUEUES);
         ex.start(attempt);
@@ -187,7 +188,8 @@ impl WorkerRouter {
         if let Some(deadline) = self.deadline_out(ex, client, now) {
             self.scratch.clear();
             deadline.write(&mut self.scratch);
-            head.append(Known::L5dCtxDeadline.into(), &self.scratch);
+            // What may stand there still is one nobody could read.
+            head.set(Known::L5dCtxDeadline.into(), &self.scratch);
         }
     }
 

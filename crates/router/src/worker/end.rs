@@ -12,13 +12,14 @@ use balance::Nanos;
 impl WorkerRouter {
     /// The exchange is over. Told exactly once, unless the engine drops the exchange instead.
     pub fn on_end(&mut self, mut ex: Box<Exchange>, outcome: Outcome, now: Nanos) {
+        self.judge_end(&ex, outcome, now);
         let told = matches!(ex.phase, Phase::Forwarding | Phase::Answered);
         if told && outcome != Outcome::CallerGone {
             if outcome == Outcome::ResponseCut {
                 ex.verdict.class = Class::Failure;
                 ex.verdict.fault.get_or_insert(Fault::Cut);
             }
-            self.settle(&mut ex, outcome, now);
+            self.settle(&mut ex, now);
         } else {
             learn(&mut ex, now);
         }
@@ -31,15 +32,24 @@ impl WorkerRouter {
         }
     }
 
-    fn settle(&mut self, ex: &mut Exchange, outcome: Outcome, now: Nanos) {
+    /// What the end of an answer says of its endpoint. One whose head was a failure has been judged for that; of one that
+    /// ended a probe only the rest can still fail.
+    fn judge_end(&mut self, ex: &Exchange, outcome: Outcome, now: Nanos) {
+        if ex.phase == Phase::Forwarding
+            && ex.verdict.class == Class::Success
+            && let Some(attempt) = &ex.attempt
+        {
+            let cut = outcome == Outcome::ResponseCut;
+            if cut || !attempt.is_probe() {
+                attempt.endpoint.judge(self.worker, !cut, now, &mut self.rng);
+            }
+        }
+    }
+
+    fn settle(&mut self, ex: &mut Exchange, now: Nanos) {
         let verdict = ex.verdict;
         if ex.phase == Phase::Forwarding {
             self.count_reply(ex, verdict);
-            if outcome == Outcome::ResponseCut
-                && let Some(attempt) = &ex.attempt
-            {
-                attempt.endpoint.judge(self.worker, false, now, &mut self.rng);
-            }
             drop(ex.stop(now));
         }
         self.count_service(ex, verdict);

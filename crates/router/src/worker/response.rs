@@ -4,7 +4,7 @@ use super::{WorkerRouter, access};
 use crate::answer::{self, Fault};
 use crate::classify::Class;
 use crate::exchange::{Exchange, Phase, Verdict};
-use crate::header::{Known, Name};
+use crate::header::Known;
 use crate::seam::{OnResponse, RequestHead, ResponseHead, Step};
 use crate::stats::service as idx;
 use crate::{context, hop};
@@ -58,7 +58,10 @@ impl WorkerRouter {
             ex.renamed.undo(head);
         }
         ex.answered(now);
-        if let Some(attempt) = &ex.attempt {
+        // What begins well may still break off: unless a probe waits for it, that is judged at the end.
+        if let Some(attempt) = &ex.attempt
+            && (!success || attempt.is_probe())
+        {
             attempt.endpoint.judge(self.worker, success, now, &mut self.rng);
         }
         let fault = (!success).then_some(Fault::Classified);
@@ -135,6 +138,6 @@ fn clear(head: &mut impl ResponseHead, decision: OnResponse) -> OnResponse {
     if !failed || matches!(head.status(), 204 | 304) {
         return decision;
     }
-    head.remove(Name::Other(b"content-encoding"));
+    head.remove(Known::ContentEncoding.into());
     OnResponse::Substitute(Vec::new())
 }
