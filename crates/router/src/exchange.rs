@@ -245,15 +245,8 @@ impl Exchange {
         (self.request_bytes, self.response_bytes) = (request, response);
     }
 
-    /// The trace context of this exchange: the span of the attempt under way, or of the server before the first.
-    #[must_use]
-    pub fn trace(&self) -> &TraceId {
-        if self.attempts > 0 { &self.span } else { &self.trace }
-    }
-
     /// The name the request was given, in its show form; empty when it has none.
-    #[must_use]
-    pub fn service(&self) -> &str {
+    fn service(&self) -> &str {
         self.entry.as_ref().map_or("", |entry| &entry.service.shown)
     }
 

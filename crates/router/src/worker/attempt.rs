@@ -44,8 +44,12 @@ impl WorkerRouter {
 
     #[cold]
     pub(super) fn unroutable(&mut self, ex: &mut Exchange, entry: &Entry, now: Nanos) -> Step {
-        let base = self.router.binder.dtab();
-        let text = answer::unroutable(&entry.service.path, &base, &entry.local);
+        let text = if self.entrance.clear_context {
+            // Strangers are not told, and may ask for any number of such names.
+            String::new()
+        } else {
+            answer::unroutable(&entry.service.path, &self.router.base_lines(), &entry.local)
+        };
         self.refuse(ex, Fault::Unroutable, &text, false, now)
     }
 
