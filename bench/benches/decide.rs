@@ -37,7 +37,8 @@ fn main() -> ExitCode {
     table.row("ewma: begin and end of a request", Some(100.0), || {
         now = Nanos(now.0 + 20_000);
         replica.load.begin(now);
-        replica.load.end(Some(Nanos::from_millis(1)), now);
+        replica.load.answered(Nanos::from_millis(1), now);
+        replica.load.end(true);
     });
     table.row("accrual: a success", Some(100.0), || replica.accrual.success(now));
     let windowed = Accrual::new(AccrualPolicy::SuccessRateWindowed {
@@ -69,7 +70,8 @@ fn pick(table: &mut Table, balancer: Balancer, count: u64, bound: f64) {
         .map(|i| {
             let replica = replica(balancer);
             replica.load.begin(start);
-            replica.load.end(Some(Nanos(1_000_000 + i * 1_000)), start);
+            replica.load.answered(Nanos(1_000_000 + i * 1_000), start);
+            replica.load.end(true);
             if i % 3 == 0 || balancer == Balancer::Heap {
                 replica.load.begin(start);
             }

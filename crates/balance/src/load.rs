@@ -2,13 +2,17 @@
 
 use crate::Nanos;
 use crate::stamped::{Stamp, Stamped, weight};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Load of an endpoint nobody has measured yet but somebody waits for: it is asked only when all others look worse.
 const PENALTY: f64 = (1u64 << 47) as f64;
 
 /// A step smaller than this share of the average (16 units of an `f32`'s last place) waits for more time to have passed.
 const NOTICEABLE: f32 = 1.0 / (1 << 20) as f32;
+
+/// What one outstanding request adds to the word that counts them, and what it adds besides until its answer begins.
+const ONE: u64 = 1;
+const UNANSWERED: u64 = 1 << 32;
 
 /// Outstanding requests and the peak-sensitive moving average of round-trip times of one endpoint.
 ///
@@ -18,12 +22,14 @@ const NOTICEABLE: f32 = 1.0 / (1 << 20) as f32;
 ///
 /// An average knows of an answer only when it is there. An endpoint that stops answering would look as quick as ever until
 /// the first request to it is given up, so the time since its last sign of life counts too, as soon as it is longer than
-/// the average.
+/// the average. Only requests whose answer has not begun wait for a sign of life: a download that goes on for an hour is
+/// outstanding, but says nothing about how quick the endpoint is.
 #[derive(Debug)]
 pub struct Load {
     average: Stamped,
-    outstanding: AtomicU32,
-    /// The last answer, or when the first of the outstanding requests was sent, whichever is later; milliseconds.
+    /// Requests sent and not yet ended; above bit 32 those of them without an answer.
+    requests: AtomicU64,
+    /// The last answer, or when the first of the unanswered requests was sent, whichever is later; milliseconds.
     alive: AtomicU32,
     /// 1 / decay time in milliseconds; 0 when round trips are not measured.
     inverse_decay: f32,
@@ -37,48 +43,49 @@ impl Load {
         Load { inverse_decay: (1.0 / millis) as f32, ..Load::counted() }
     }
 
-    /// Load that counts outstanding requests only: `end` skips the average.
+    /// Load that counts outstanding requests only: [`Load::answered`] does nothing.
     #[must_use]
     pub const fn counted() -> Load {
-        let (average, outstanding, alive) = (Stamped::new(), AtomicU32::new(0), AtomicU32::new(0));
-        Load { average, outstanding, alive, inverse_decay: 0.0 }
+        let (average, requests, alive) = (Stamped::new(), AtomicU64::new(0), AtomicU32::new(0));
+        Load { average, requests, alive, inverse_decay: 0.0 }
     }
 
     /// A request is being sent. Each call is followed by exactly one [`Load::end`] or [`Load::give_up`].
     #[inline]
     pub fn begin(&self, now: Nanos) {
-        let before = self.outstanding.fetch_add(1, Relaxed);
-        if before == 0 && self.is_measured() {
+        let before = self.requests.fetch_add(UNANSWERED + ONE, Relaxed);
+        if before < UNANSWERED && self.is_measured() {
             self.alive.store(Stamp::of(now).0, Relaxed);
         }
     }
 
-    /// A request ended. `rtt` is the time to its answer; `None` when there is nothing to learn from (never sent, cancelled
-    /// early).
+    /// The answer to a request begins, this long after the request was sent. At most once between [`Load::begin`] and
+    /// [`Load::end`], which must be told.
     #[inline]
-    pub fn end(&self, rtt: Option<Nanos>, now: Nanos) {
-        self.leave();
-        if let Some(rtt) = rtt
-            && self.is_measured()
-        {
+    pub fn answered(&self, rtt: Nanos, now: Nanos) {
+        if self.is_measured() {
+            self.requests.fetch_sub(UNANSWERED, Relaxed);
             self.alive.store(Stamp::of(now).0, Relaxed);
             self.measure(rtt, now);
         }
     }
 
-    /// A request was given up after having waited so long for its answer: it would have taken longer still, so that counts
-    /// when it is more than the average, and otherwise says nothing.
+    /// A request ended. `answered` tells whether [`Load::answered`] was called; where not (never sent, cancelled early),
+    /// there is nothing to learn from it.
+    #[inline]
+    pub fn end(&self, answered: bool) {
+        let unanswered = if answered && self.is_measured() { 0 } else { UNANSWERED };
+        let before = self.requests.fetch_sub(unanswered + ONE, Relaxed);
+        debug_assert!(before as u32 > 0 && before >= unanswered + ONE, "end without begin");
+    }
+
+    /// A request without an answer was given up after having waited so long: it would have taken longer still, so that
+    /// counts when it is more than the average, and otherwise says nothing.
     pub fn give_up(&self, waited: Nanos, now: Nanos) {
-        self.leave();
+        self.end(false);
         if self.is_measured() && waited.0 as f64 > self.cost(now) {
             self.measure(waited, now);
         }
-    }
-
-    #[inline]
-    fn leave(&self) {
-        let before = self.outstanding.fetch_sub(1, Relaxed);
-        debug_assert!(before > 0, "end without begin");
     }
 
     #[inline]
@@ -89,7 +96,7 @@ impl Load {
     /// Requests sent and not yet ended.
     #[inline]
     pub fn outstanding(&self) -> u32 {
-        self.outstanding.load(Relaxed)
+        self.requests.load(Relaxed) as u32
     }
 
     /// The average in nanoseconds as of `now`, decayed since the last measurement; 0 when there was none.
@@ -100,13 +107,14 @@ impl Load {
     }
 
     /// What the `ewma` balancer compares: cost × (outstanding + 1), or a very large penalty plus the outstanding requests
-    /// for an endpoint that was never measured and has some. The cost is the average or, when that is longer, the time
-    /// outstanding requests have been waiting without any answer.
+    /// for an endpoint that was never measured and has some without an answer. The cost is the average or, when that is
+    /// longer, the time requests have been waiting without any answer.
     #[inline]
     pub fn score(&self, now: Nanos) -> f64 {
-        let (cost, outstanding) = (self.cost(now), f64::from(self.outstanding()));
-        if outstanding == 0.0 {
-            return cost;
+        let (cost, requests) = (self.cost(now), self.requests.load(Relaxed));
+        let outstanding = f64::from(requests as u32);
+        if requests < UNANSWERED {
+            return cost * (outstanding + 1.0);
         }
         if cost == 0.0 { PENALTY + outstanding } else { cost.max(self.silence(now)) * (outstanding + 1.0) }
     }

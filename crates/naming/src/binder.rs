@@ -229,10 +229,10 @@ impl<F: ReplicasFactory> Binder<F> {
         async move { answered.await.ok() }
     }
 
-    /// The base dtab as last set.
+    /// The base dtab as last set: the same one until it is set again.
     #[must_use]
-    pub fn dtab(&self) -> Dtab {
-        Dtab::clone(&self.handle.shared.dtab.load())
+    pub fn dtab(&self) -> Arc<Dtab> {
+        self.handle.shared.dtab.load_full()
     }
 
     /// What the task has done so far and held after its last turn.

@@ -147,16 +147,16 @@ pub(crate) fn too_many_hops(limit: usize) -> String {
 }
 
 /// A name that leads nowhere.
-pub(crate) fn unroutable(service: &Path, base: &Dtab, local: &Dtab) -> String {
-    let mut out = format!("Unable to route request!\n\nservice name: {service}\ndtab:\n\nbase dtab:\n");
-    push_dtab(&mut out, base);
-    out.push_str("override dtab:\n");
-    push_dtab(&mut out, local);
-    out
+pub(crate) fn unroutable(service: &Path, base: &str, local: &Dtab) -> String {
+    let local = dtab_lines(local);
+    format!(
+        "Unable to route request!\n\nservice name: {service}\ndtab:\n\nbase dtab:\n{base}override dtab:\n{local}"
+    )
 }
 
 /// One line an entry; an empty dtab is an empty line.
-fn push_dtab(out: &mut String, dtab: &Dtab) {
+pub(crate) fn dtab_lines(dtab: &Dtab) -> String {
+    let mut out = String::new();
     for entry in dtab.entries() {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "  {} => {}", entry.prefix, entry.dst);
@@ -164,6 +164,7 @@ fn push_dtab(out: &mut String, dtab: &Dtab) {
     if dtab.is_empty() {
         out.push('\n');
     }
+    out
 }
 
 /// No connection to an endpoint.
@@ -265,12 +266,12 @@ mod tests {
         let service: Path = "/svc/ralph-machio".parse().unwrap();
         let base: Dtab = "/svc/felix=>/p/cat;/a=>0.5*/b & 0.5*/$/nil".parse().unwrap();
         check(
-            unroutable(&service, &base, &Dtab::empty()),
+            unroutable(&service, &dtab_lines(&base), &Dtab::empty()),
             "Unable to route request!\n\nservice name: /svc/ralph-machio\ndtab:\n\nbase dtab:\n  /svc/felix => /p/cat\n  \
              /a => 0.50*/b & 0.50*/$/nil\noverride dtab:\n\n",
         );
         check(
-            unroutable(&service, &Dtab::empty(), &"/x=>/y".parse().unwrap()),
+            unroutable(&service, &dtab_lines(&Dtab::empty()), &"/x=>/y".parse().unwrap()),
             "Unable to route request!\n\nservice name: /svc/ralph-machio\ndtab:\n\nbase dtab:\n\noverride dtab:\n  \
              /x => /y\n",
         );

@@ -53,8 +53,10 @@ pub struct Client {
     authority: ArcSwapOption<Arc<str>>,
     renamed: AtomicBool,
     members: ArcSwap<Members>,
-    /// Held while the set is replaced; who waits for the first one.
-    waiting: Mutex<Vec<Waker>>,
+    /// Held while the set is replaced.
+    changing: Mutex<()>,
+    /// Who waits for the first set; held only as long as a waker is put in or taken out.
+    waiting: Mutex<Waiting>,
     changes: Changes,
     /// Mixed into the places of endpoints, so that each proxy has an order of its own.
     salt: u64,
@@ -138,7 +140,7 @@ impl Client {
 
     /// Waits until the addresses are known.
     pub(crate) fn known(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
-        Known(Arc::clone(self))
+        Known { client: Arc::clone(self), ticket: None }
     }
 
     fn is_pending(&self) -> bool {
@@ -195,7 +197,7 @@ impl Client {
     /// An endpoint on probation has failed: out with it. Called where requests are judged, once in its life.
     #[cold]
     pub(crate) fn dismiss(&self, id: u64) {
-        let _changing = self.waiting.lock();
+        let _changing = self.changing.lock();
         let guard = self.members();
         let Members::Known(before) = &**guard else { return };
         let (gone, members): (Vec<_>, Vec<_>) = before.members().partition(|m| {
@@ -258,7 +260,7 @@ fn sane(weight: f64) -> f64 {
 
 impl Replicas for Client {
     fn update(&self, addr: &Addr) {
-        let mut waiting = self.waiting.lock();
+        let _changing = self.changing.lock();
         let next = match addr {
             Addr::Pending => return,
             Addr::Neg => Members::Known(self.merge(&AddrSet::default())),
@@ -273,8 +275,8 @@ impl Replicas for Client {
         self.changes.updates.inc();
         self.changes.rebuilds.inc();
         self.members.store(Arc::new(next));
-        let waiting = std::mem::take(&mut *waiting);
-        waiting.into_iter().for_each(Waker::wake);
+        let woken = std::mem::take(&mut self.waiting.lock().wakers);
+        woken.into_values().for_each(Waker::wake);
     }
 }
 
@@ -293,21 +295,48 @@ impl std::fmt::Debug for Client {
     }
 }
 
+/// Wakers by ticket.
+#[derive(Default)]
+struct Waiting {
+    wakers: HashMap<u64, Waker>,
+    next: u64,
+}
+
 /// Ends when a client's addresses are known.
-struct Known(Arc<Client>);
+struct Known {
+    client: Arc<Client>,
+    /// Of its waker, once it waits.
+    ticket: Option<u64>,
+}
 
 impl Future for Known {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut waiting = self.0.waiting.lock();
-        if !self.0.is_pending() {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let client = Arc::clone(&self.client);
+        let mut waiting = client.waiting.lock();
+        // Asked under the lock: who comes with a set takes the wakers after it has put the set there.
+        if !client.is_pending() {
             return Poll::Ready(());
         }
-        if !waiting.iter().any(|w| w.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
+        let ticket = self.ticket.unwrap_or(waiting.next);
+        if self.ticket.replace(ticket).is_none() {
+            waiting.next += 1;
         }
+        let before = waiting.wakers.insert(ticket, cx.waker().clone());
+        // Whatever a waker does when it is dropped, it does without the lock.
+        drop(waiting);
+        drop(before);
         Poll::Pending
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let waker = self.client.waiting.lock().wakers.remove(&ticket);
+            drop(waker);
+        }
     }
 }
 
@@ -390,6 +419,7 @@ impl ReplicasFactory for ClientFactory {
                 authority: ArcSwapOption::empty(),
                 renamed: AtomicBool::new(false),
                 members: ArcSwap::from_pointee(Members::Pending),
+                changing: Mutex::default(),
                 waiting: Mutex::default(),
                 changes,
                 salt: self.settings.sample_salt,

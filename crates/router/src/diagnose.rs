@@ -1,7 +1,7 @@
 //! TRACE requests that ask the proxies on their way what they would do (dataplane.md §4.7).
 
 use crate::client::Client;
-use crate::header::{Known, Name};
+use crate::header::Known;
 use crate::seam::{RequestHead, ResponseHead};
 use crate::{status, text};
 use balance::Nanos;
@@ -105,7 +105,7 @@ pub(crate) struct Place<'a> {
 
 /// Whether bytes may be put behind the body of an answer: it has a length, a small one, and is not coded.
 pub(crate) fn extensible(head: &impl ResponseHead, most: u64) -> bool {
-    let coded = head.get(Name::Other(b"content-encoding")).is_some();
+    let coded = head.has(Known::ContentEncoding);
     !coded && head.length().is_some_and(|length| length <= most)
 }
 

@@ -52,7 +52,8 @@ pub struct Endpoint {
     shared: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
-/// The only state that is process-wide: it makes ids unique across routers and proxies and is never read otherwise.
+/// Process-wide as the serials of clients are, so that ids are unique across routers and proxies; nothing else is made of
+/// it.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Endpoint {

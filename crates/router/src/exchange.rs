@@ -106,6 +106,8 @@ pub(crate) struct Attempt {
     pub(crate) band: Option<Arc<Band>>,
     /// When the endpoint was chosen.
     pub(crate) sent: Nanos,
+    /// Its answer has begun.
+    pub(crate) answered: bool,
     /// When a connection was there, if the engine told.
     pub(crate) acquired: Option<Nanos>,
     /// When it is given up.
@@ -124,6 +126,16 @@ pub(crate) struct Attempt {
 impl Attempt {
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.leaf.replicas
+    }
+
+    /// From now on the attempt's time-out runs.
+    pub(crate) fn start_clock(&mut self, now: Nanos) {
+        self.deadline = self.client().settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
+    }
+
+    /// Whether its answer tells if its endpoint is back.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probe.is_some() || self.reconnect.is_some()
     }
 }
 
@@ -196,9 +208,18 @@ impl Exchange {
     pub fn connected(&mut self, now: Nanos) {
         if let Some(attempt) = &mut self.attempt {
             attempt.acquired = Some(now);
-            if let Some(timeout) = attempt.leaf.replicas.settings.attempt_timeout {
-                attempt.deadline = now + timeout;
-            }
+            attempt.start_clock(now);
+        }
+    }
+
+    /// The request begins (`true`) or ceases to wait for its turn among those that want a connection. That the others take
+    /// long is not held against the endpoint: only the end of the whole request ends the wait, and the attempt's time
+    /// starts anew behind it.
+    pub fn queued(&mut self, waits: bool, now: Nanos) {
+        match &mut self.attempt {
+            Some(attempt) if waits => attempt.deadline = NEVER,
+            Some(attempt) => attempt.start_clock(now),
+            None => {}
         }
     }
 
@@ -213,7 +234,7 @@ impl Exchange {
         let Some(attempt) = self.attempt.as_ref().filter(|_| self.phase == Phase::Sending) else { return };
         let waited = now.since(attempt.sent);
         if waited.0 as f64 > attempt.endpoint.load.cost(now) {
-            drop(self.stop(Some(waited), now));
+            drop(self.give_up(now));
         }
     }
 
@@ -224,15 +245,8 @@ impl Exchange {
         (self.request_bytes, self.response_bytes) = (request, response);
     }
 
-    /// The trace context of this exchange: the span of the attempt under way, or of the server before the first.
-    #[must_use]
-    pub fn trace(&self) -> &TraceId {
-        if self.attempts > 0 { &self.span } else { &self.trace }
-    }
-
     /// The name the request was given, in its show form; empty when it has none.
-    #[must_use]
-    pub fn service(&self) -> &str {
+    fn service(&self) -> &str {
         self.entry.as_ref().map_or("", |entry| &entry.service.shown)
     }
 
@@ -271,15 +285,24 @@ impl Exchange {
         self.phase = Phase::Sending;
     }
 
+    /// The head of the attempt's answer is there: what its endpoint's load learns from. Told once.
+    #[inline]
+    pub(crate) fn answered(&mut self, now: Nanos) {
+        if let Some(attempt) = &mut self.attempt {
+            debug_assert!(!attempt.answered, "two answers to one attempt");
+            attempt.answered = true;
+            attempt.endpoint.load.answered(now.since(attempt.sent), now);
+        }
+    }
+
     /// The attempt is over or goes elsewhere: gives back what it held and returns it for what is left to count.
-    /// `rtt` is the time to its answer if there was one to learn from.
-    pub(crate) fn stop(&mut self, rtt: Option<Nanos>, now: Nanos) -> Option<Attempt> {
+    pub(crate) fn stop(&mut self, now: Nanos) -> Option<Attempt> {
         let attempt = self.attempt.take()?;
-        attempt.endpoint.load.end(rtt, now);
+        attempt.endpoint.load.end(attempt.answered);
         Some(self.let_go(attempt, now))
     }
 
-    /// The attempt is given up although the answer may still come: the endpoint is at least that slow.
+    /// The attempt is given up although its answer may still begin: the endpoint is at least that slow.
     pub(crate) fn give_up(&mut self, now: Nanos) -> Option<Attempt> {
         let attempt = self.attempt.take()?;
         attempt.endpoint.load.give_up(now.since(attempt.sent), now);
@@ -318,7 +341,7 @@ impl Exchange {
         if self.phase == Phase::Idle {
             return;
         }
-        drop(self.stop(None, Nanos(0)));
+        drop(self.stop(Nanos(0)));
         self.leave_server();
         if let Some(entry) = self.entry.take() {
             entry.service.pending.add(self.worker, -1);

@@ -33,7 +33,6 @@ known! {
     Expect = "Expect",
     FinagleHttpNack = "finagle-http-nack",
     FinagleHttpNonretryableNack = "finagle-http-nonretryable-nack",
-    FinagleHttpRetryableRequest = "finagle-http-retryable-request",
     Forwarded = "Forwarded",
     Host = "Host",
     KeepAlive = "Keep-Alive",

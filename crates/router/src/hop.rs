@@ -15,8 +15,8 @@ const HOP_BY_HOP: [Known; 7] = [
 ];
 
 /// Fields a message cannot do without: naming them in `Connection` does not take them away, or a caller could change who
-/// answers and where a body ends.
-const NOT_BY_LISTING: [Known; 3] = [Known::Host, Known::ContentLength, Known::Via];
+/// answers and where a body ends, and hide where the request came from.
+const NOT_BY_LISTING: [Known; 4] = [Known::Host, Known::ContentLength, Known::Via, Known::Forwarded];
 
 /// Removes the hop-by-hop fields and every field listed in `Connection`. `scratch` is a buffer to use.
 pub(crate) fn strip(head: &mut impl Head, scratch: &mut Vec<u8>) {
@@ -128,13 +128,14 @@ mod tests {
         );
         check(
             &[
-                ("Connection", "Host, content-length,via,X"),
+                ("Connection", "Host, content-length,via,X, forwarded"),
                 ("Host", "a"),
                 ("Content-Length", "1"),
                 ("Via", "v"),
                 ("X", ""),
+                ("Forwarded", "for=_a"),
             ],
-            &["Host", "Content-Length", "Via"],
+            &["Host", "Content-Length", "Via", "Forwarded"],
         );
         check(&[("Connection", "l5d-foo"), ("l5d-foo", "1")], &[]);
     }

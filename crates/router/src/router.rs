@@ -1,11 +1,13 @@
 //! The router: what its workers share.
 
+use crate::answer;
 use crate::cache::{Caches, Full};
 use crate::client::{Client, ClientFactory};
 use crate::entry::Entry;
 use crate::server::Server;
 use crate::settings::{RouterSettings, ServerId};
 use crate::worker::WorkerRouter;
+use arc_swap::ArcSwapOption;
 use balance::Nanos;
 use names::{Dtab, Path};
 use naming::{Binder, BoundTree};
@@ -20,6 +22,13 @@ pub struct Router {
     pub(crate) binder: Binder<ClientFactory>,
     servers: Vec<Arc<Server>>,
     caches: Mutex<Caches>,
+    base: ArcSwapOption<Shown>,
+}
+
+/// A dtab and the lines that messages show it in.
+struct Shown {
+    dtab: Arc<Dtab>,
+    lines: Arc<str>,
 }
 
 impl Router {
@@ -37,7 +46,7 @@ impl Router {
         let servers = scope.scope("server");
         let servers = settings.servers.iter().map(|s| Arc::new(Server::new(s, &servers))).collect();
         let caches = Mutex::new(Caches::new(settings.cache, &scope));
-        Arc::new(Router { settings, binder, servers, caches })
+        Arc::new(Router { settings, binder, servers, caches, base: ArcSwapOption::empty() })
     }
 
     /// The router's hand in one worker, for requests of one server. `worker` numbers the workers from 0; `seed` starts its
@@ -74,6 +83,17 @@ impl Router {
     /// The entry of a name; a miss in a worker's own cache comes here.
     pub(crate) fn entry(&self, path: &Path, local: Dtab, now: Nanos) -> Result<Arc<Entry>, Full> {
         self.caches.lock().entry(path, local, &self.settings, &self.binder, now)
+    }
+
+    /// The lines of the base dtab, made once for each that is set: names that lead nowhere may be asked for often.
+    pub(crate) fn base_lines(&self) -> Arc<str> {
+        let dtab = self.binder.dtab();
+        if let Some(shown) = self.base.load().as_ref().filter(|shown| Arc::ptr_eq(&shown.dtab, &dtab)) {
+            return Arc::clone(&shown.lines);
+        }
+        let lines: Arc<str> = answer::dtab_lines(&dtab).into();
+        self.base.store(Some(Arc::new(Shown { dtab, lines: Arc::clone(&lines) })));
+        lines
     }
 
     /// Counts the first tree of an entry.

@@ -133,7 +133,8 @@ fn ewma_prefers_the_faster() {
     let nodes = replicas(Balancer::ewma(), 2);
     for (node, rtt) in nodes.iter().zip([10, 30]) {
         node.load.begin(NOW);
-        node.load.end(Some(Nanos::from_millis(rtt)), NOW);
+        node.load.answered(Nanos::from_millis(rtt), NOW);
+        node.load.end(true);
     }
     assert_eq!(picks(Balancer::ewma(), &nodes), [10_000, 0]);
     // Two waiting: 10 × 3 against 30 × 1 is a tie, three waiting lose.
@@ -148,7 +149,8 @@ fn ewma_prefers_the_faster() {
 fn ewma_tries_a_newcomer_once_and_waits_for_its_answer() {
     let nodes = replicas(Balancer::ewma(), 2);
     nodes[0].load.begin(NOW);
-    nodes[0].load.end(Some(Nanos::from_millis(10)), NOW);
+    nodes[0].load.answered(Nanos::from_millis(10), NOW);
+    nodes[0].load.end(true);
     assert_eq!(picks(Balancer::ewma(), &nodes), [0, 10_000]);
     outstanding(&nodes[1], 1);
     assert_eq!(picks(Balancer::ewma(), &nodes), [10_000, 0]);
@@ -195,9 +197,11 @@ fn choose_claims_the_probe_once_due() {
         // The living one is busy, so that the due one would win each draw.
         outstanding(&nodes[1], 5);
         nodes[0].load.begin(NOW);
-        nodes[0].load.end(Some(Nanos(1)), NOW);
+        nodes[0].load.answered(Nanos(1), NOW);
+        nodes[0].load.end(true);
         nodes[1].load.begin(NOW);
-        nodes[1].load.end(Some(Nanos(1_000)), NOW);
+        nodes[1].load.answered(Nanos(1_000), NOW);
+        nodes[1].load.end(true);
         let before = picker.choose(&nodes, Nanos::from_secs(10), &mut rng).unwrap();
         assert!(before.index == 1 && before.probe.is_none());
         let due = Nanos::from_secs(11);
@@ -311,7 +315,8 @@ fn speed() {
         let (nodes, picker) = (replicas(balancer, 3), Picker::new(balancer));
         for node in &nodes {
             node.load.begin(NOW);
-            node.load.end(Some(Nanos::from_millis(2)), NOW);
+            node.load.answered(Nanos::from_millis(2), NOW);
+            node.load.end(true);
         }
         // One request each microsecond, for which the endpoints were measured a moment ago, as under load.
         let at = |i: u64| Nanos(NOW.0 + (i % 500_000) * 1_000);
@@ -328,7 +333,8 @@ fn speed() {
         });
         time(&format!("{} begin + end", balancer.algorithm()), 20.0, |i| {
             load.begin(at(i));
-            load.end(Some(Nanos(1_000_000 + i % 1_000)), at(i));
+            load.answered(Nanos(1_000_000 + i % 1_000), at(i));
+            load.end(true);
         });
     }
     let accrual = Accrual::new(AccrualPolicy::default());

@@ -12,7 +12,8 @@ fn seen(samples: &[(u64, u64)]) -> Load {
     let load = Load::measured(DECAY);
     for (at, rtt) in samples {
         load.begin(ms(*at));
-        load.end(Some(ms(*rtt)), ms(*at));
+        load.answered(ms(*rtt), ms(*at));
+        load.end(true);
     }
     load
 }
@@ -29,8 +30,9 @@ fn outstanding_counts() {
     load.begin(ms(0));
     load.begin(ms(0));
     assert_eq!(load.outstanding(), 2);
-    load.end(Some(ms(5)), ms(1));
-    load.end(None, ms(1));
+    load.answered(ms(5), ms(1));
+    load.end(true);
+    load.end(false);
     assert_eq!(load.outstanding(), 0);
     assert_eq!(load.cost(ms(1)), 0.0, "p2c does not measure");
 }
@@ -57,7 +59,7 @@ fn average_follows_the_formula() {
 fn no_answer_is_not_a_measurement() {
     let load = seen(&[(0, 100)]);
     load.begin(ms(0));
-    load.end(None, ms(0));
+    load.end(false);
     about(load.cost(ms(0)), 100.0);
 }
 
@@ -67,7 +69,8 @@ fn many_small_steps_are_not_lost_to_rounding() {
     let load = seen(&[(0, 1_000)]);
     for at in 1..50_000 {
         load.begin(ms(0));
-        load.end(Some(ms(10)), ms(at));
+        load.answered(ms(10), ms(at));
+        load.end(true);
     }
     let w = (-5.0f64).exp();
     let want = 1_000.0 * w + 10.0 * (1.0 - w);
@@ -80,10 +83,12 @@ fn tiny_differences_move_the_average_in_the_end() {
     // With an hour of decay a step of 1 ms is less than an f32 can tell; time must not be lost over that.
     let load = Load::measured(Nanos::from_secs(3_600));
     load.begin(ms(0));
-    load.end(Some(ms(100)), ms(0));
+    load.answered(ms(100), ms(0));
+    load.end(true);
     for at in 1..1_000_000 {
         load.begin(ms(0));
-        load.end(Some(ms(99)), ms(at));
+        load.answered(ms(99), ms(at));
+        load.end(true);
     }
     let w = (-1_000.0f64 / 3_600.0).exp();
     let (got, want) = (load.cost(ms(999_999)) / 1e6, 100.0 * w + 99.0 * (1.0 - w));
@@ -98,7 +103,8 @@ fn never_measured_and_waited_for_is_the_last_choice() {
     assert_eq!(load.score(ms(0)), (1u64 << 47) as f64 + 1.0);
     load.begin(ms(0));
     assert_eq!(load.score(ms(0)), (1u64 << 47) as f64 + 2.0);
-    load.end(Some(ms(3)), ms(3));
+    load.answered(ms(3), ms(3));
+    load.end(true);
     about(load.score(ms(3)), 3.0 * 2.0);
 }
 
@@ -127,7 +133,8 @@ fn a_peak_survives_a_race() {
                 for i in 0..50_000 {
                     let rtt = Nanos(1_000 + 4 * i + worker);
                     load.begin(ms(0));
-                    load.end(Some(rtt), ms(1));
+                    load.answered(rtt, ms(1));
+                    load.end(true);
                     assert!(load.cost(ms(1)) >= rtt.0 as f64, "a peak of {rtt:?} was lost");
                 }
             });
@@ -152,7 +159,8 @@ proptest! {
         let load = seen(&[(0, first)]);
         for at in 1..=1_000 {
             load.begin(ms(0));
-            load.end(Some(ms(then)), ms(at * 200));
+            load.answered(ms(then), ms(at * 200));
+            load.end(true);
         }
         let cost = load.cost(ms(200_000)) / 1e6;
         prop_assert!((cost - then as f64).abs() < then as f64 * 1e-3 + 1e-3, "{cost} instead of {then}");
@@ -177,10 +185,12 @@ fn an_endpoint_that_does_not_answer_looks_slower_from_moment_to_moment() {
     load.begin(ms(3_001));
     about(load.score(ms(3_001)), 3.0 * 2_000.0);
     // An answer is.
-    load.end(Some(ms(12)), ms(3_001));
+    load.answered(ms(12), ms(3_001));
+    load.end(true);
     about(load.score(ms(3_001)), 2.0 * 12.0);
     // Nobody waits: silence is no wonder.
-    load.end(Some(ms(12)), ms(3_002));
+    load.answered(ms(12), ms(3_002));
+    load.end(true);
     about(load.score(ms(3_900)), 12.0 * (-0.0898f64).exp());
 }
 
@@ -199,4 +209,32 @@ fn what_was_given_up_counts_when_it_was_slower_than_the_average() {
     load.begin(ms(0));
     load.give_up(ms(1_000), ms(1_000));
     about(load.score(ms(1_000)), 1_000.0);
+}
+
+/// Downloads, streams and tunnels: outstanding, but the endpoint is no slower for them and no newcomer.
+#[test]
+fn an_answer_that_goes_on_is_neither_silence_nor_a_lack_of_answers() {
+    let load = silent();
+    load.answered(ms(10), ms(1_010));
+    about(load.score(ms(1_010)), 2.0 * 10.0);
+    about(load.score(ms(2_010)), 2.0 * 10.0 * (-0.1f64).exp());
+    // The silence of the next one begins when it is sent.
+    load.begin(ms(2_010));
+    about(load.score(ms(2_010)), 3.0 * 10.0 * (-0.1f64).exp());
+    about(load.score(ms(2_511)), 3.0 * 500.0);
+    load.end(false);
+    load.end(true);
+    assert_eq!(load.outstanding(), 0);
+    // Never measured before, and the first answer goes on.
+    let load = Load::measured(DECAY);
+    load.begin(ms(0));
+    load.answered(ms(5), ms(5));
+    about(load.score(ms(5)), 2.0 * 5.0);
+    // Without measuring, nothing is kept apart.
+    let load = Load::counted();
+    (0..3).for_each(|_| load.begin(ms(0)));
+    load.answered(ms(5), ms(5));
+    load.end(true);
+    load.end(false);
+    assert_eq!(load.outstanding(), 1);
 }

@@ -86,6 +86,7 @@ impl Connection {
             for holder in turn.holders() {
                 worker.peers.ask_to_share(holder, endpoint.id);
             }
+            exchange.queued(true, self.now);
             let deadline = exchange.deadline();
             let granted = poll_fn(|cx| match Pin::new(&mut turn).poll(cx) {
                 Poll::Ready(grant) => Poll::Ready(Some(grant)),
@@ -94,6 +95,9 @@ impl Connection {
             .await;
             drop(waiting);
             self.now = worker.clock.now();
+            if granted.is_some() {
+                exchange.queued(false, self.now);
+            }
             match granted {
                 None => return Err(server.router.borrow_mut().on_deadline(exchange, self.now)),
                 Some(Some(Grant::Dial(slot))) => return Ok(Place::Free(Some(slot))),

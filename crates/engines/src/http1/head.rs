@@ -240,7 +240,10 @@ impl HeadBuf {
     fn is(&self, known: Option<Known>, text: &[u8], name: Name<'_>) -> bool {
         match name {
             Name::Known(k) => known == Some(k),
-            Name::Other(other) => known.is_none() && text.eq_ignore_ascii_case(other),
+            Name::Other(other) => {
+                debug_assert_eq!(Known::classify(other), None, "never found by that name");
+                known.is_none() && text.eq_ignore_ascii_case(other)
+            }
         }
     }
 }

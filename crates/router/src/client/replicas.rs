@@ -26,6 +26,19 @@ impl Picked {
     pub(crate) fn is_marked_down(&self) -> bool {
         self.choice.reconnect.is_none() && self.endpoint.is_marked_down()
     }
+
+    /// Whether it is time to find out if a connection can be made to one that is marked down, which this request then
+    /// does. It was chosen because none was available; that its answers, too, speak against it says nothing about its
+    /// connects. Otherwise what was claimed for this request is given back: it is not sent.
+    #[cold]
+    pub(crate) fn reconnects(&mut self, now: Nanos) -> bool {
+        self.choice.reconnect = self.endpoint.reach.as_ref().and_then(|reach| reach.begin_probe(now));
+        let reconnects = self.choice.reconnect.is_some();
+        if !reconnects {
+            self.endpoint.release(self.choice.probe.take(), None);
+        }
+        reconnects
+    }
 }
 
 /// A replica and its share.
@@ -145,10 +158,16 @@ impl ReplicaSet {
     /// A replica for a request that could not use those in `tried`: any other while one is available, else any at all.
     pub(crate) fn choose_other(&self, tried: &[u64], now: Nanos, rng: &mut fastrand::Rng) -> Option<Picked> {
         let fresh = |e: &&Arc<Endpoint>| !tried.contains(&e.id) && e.is_available(now);
-        let others: Vec<Arc<Endpoint>> = self.all.iter().filter(fresh).cloned().collect();
-        match self.groups.first() {
-            Some(group) if !others.is_empty() => picked(&others, &group.picker, now, rng),
-            _ => self.choose(now, rng),
+        let others: Vec<(&Group, Vec<Arc<Endpoint>>)> = self
+            .groups
+            .iter()
+            .map(|group| (group, self.all[group.range.clone()].iter().filter(fresh).cloned().collect()))
+            .filter(|(_, fresh): &(_, Vec<_>)| !fresh.is_empty())
+            .collect();
+        let shares = || others.iter().map(|(group, fresh)| group.weight * fresh.len() as f64);
+        match others.get(weighted(shares, others.len(), rng)) {
+            Some((group, fresh)) => picked(fresh, &group.picker, now, rng),
+            None => self.choose(now, rng),
         }
     }
 

@@ -101,6 +101,27 @@ async fn rows_18_and_19_generated_errors_are_cleared() {
     }
 }
 
+/// Names that lead nowhere: the dtab is shown as it is now, and to strangers not at all.
+#[tokio::test(start_paused = true)]
+async fn the_dtab_of_an_unroutable_name() {
+    let mut strangers = mesh(strangers());
+    let mut friends = mesh(ServerSettings::default());
+    for base in ["/a=>/b", "/c=>/d"] {
+        for mesh in [&mut strangers, &mut friends] {
+            mesh.router.binder.set_dtab(base.parse().unwrap());
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        for _ in 0..2 {
+            let got = friends.send(request(&[]), &[status(200)]).await;
+            let line = base.replace("=>", " => ");
+            let want = format!("base dtab:\n  {line}\noverride dtab:\n\n");
+            assert!(got.status == 502 && got.body.ends_with(&want), "{}", got.body);
+            let got = strangers.send(request(&[]), &[status(200)]).await;
+            assert_eq!((got.status, got.body.as_str(), got.generated_header("l5d-err")), (502, "", None));
+        }
+    }
+}
+
 /// Row 21 of dataplane.md §13; equal to the limit passes.
 #[tokio::test(start_paused = true)]
 async fn row_21_loops_end() {
@@ -133,6 +154,12 @@ async fn rows_20_and_50_where_and_when() {
     assert_eq!(head.all("forwarded"), ["for=8.8.4.4", ours]);
     assert_eq!(head.one("x-request-start").as_deref(), Some("1100000"));
     assert_eq!(head.one("host").as_deref(), Some("other"));
+    // Nobody strikes them out.
+    let listed = [("Connection", "x-request-start, forwarded"), ("X-Request-Start", "1")];
+    let got = mesh.send(self::request(&listed), &[status(200)]).await;
+    let head = &got.saw[0].1;
+    assert_eq!(head.all("forwarded").len(), 1);
+    assert_eq!(head.one("x-request-start").as_deref(), Some("1100001"));
     assert!(mesh.worker.wants_local_address());
     let plain = Mesh::plain("").worker.wants_local_address();
     assert!(!plain);

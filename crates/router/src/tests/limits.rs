@@ -165,6 +165,51 @@ async fn too_many_waiters() {
     mesh.check("service/svc/x", "requests 11, failures 10, retries/total 0");
 }
 
+/// The time in the queue of a full pool is not the attempt's: only the whole request's end ends it.
+#[tokio::test(start_paused = true)]
+async fn the_attempts_time_does_not_run_in_the_queue() {
+    let settings = RouterSettings { clients: Vec::new(), ..timeouts(None, 1_000, 0) };
+    let partial = ClientPartial { attempt_timeout: Some(Nanos::from_millis(100)), ..Default::default() };
+    let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", client(settings, partial));
+    mesh.get("x", &[status(200)]).await;
+    let (mut ex, _, _) = begin(&mut mesh);
+    let begun = mesh.now;
+    let after = |ms: u64| Some(begun + Nanos::from_millis(ms));
+    assert_eq!(ex.deadline(), after(100));
+    ex.queued(true, mesh.now);
+    assert_eq!(ex.deadline(), after(1_000));
+    mesh.advance(300);
+    ex.queued(false, mesh.now);
+    assert_eq!(ex.deadline(), after(400), "it dials");
+    mesh.advance(50);
+    ex.connected(mesh.now);
+    assert_eq!(ex.deadline(), after(450), "it is connected");
+    ex.queued(true, mesh.now);
+    let Step::Reply(answer) = mesh.worker.on_deadline(&mut ex, after(1_000).unwrap()) else {
+        panic!("the end of the whole request")
+    };
+    assert!(answer.body.starts_with(b"exceeded 1.second to unspecified"));
+    mesh.worker.on_end(ex, Outcome::Complete, mesh.now);
+    mesh.check(CLIENT, "failures/total_timeout 1, failures/attempt_timeout 0");
+}
+
+/// One deadline at most goes out: ours takes the place of one that nobody could read, whichever time-out it is of.
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_deadline_does_not_stand_beside_ours() {
+    for (total, attempt, want) in [(1_000, 0, 1), (0, 100, 1), (0, 0, 0)] {
+        let attempt_timeout = Some(Nanos::from_millis(attempt));
+        let settings =
+            client(timeouts(None, total, 0), ClientPartial { attempt_timeout, ..Default::default() });
+        let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", settings);
+        let mut request = FakeRequest::get("/");
+        request.line("Host", "x").line("l5d-ctx-deadline", "soon");
+        let got = mesh.send(request, &[Does::Refuses, status(200)]).await;
+        let readable = |value: &String| value != "soon";
+        let sent = got.saw.last().unwrap().1.all("l5d-ctx-deadline");
+        assert_eq!((sent.len(), sent.iter().filter(|v| readable(v)).count()), (1, want), "{sent:?}");
+    }
+}
+
 /// What Linkerd calls the pool is what is used or kept in any case; the rest is its cache (observability.md §2.4).
 #[tokio::test(start_paused = true)]
 async fn gauges_of_the_pool() {

@@ -291,6 +291,109 @@ async fn a_dropped_reconnect_is_given_back() {
     assert_eq!(mesh.get("web", &[status(200)]).await.status, 200);
 }
 
+/// Connects that fail speak against the endpoint in both ways, but the back-off of its answers, which may be minutes, must
+/// not keep requests from one that can be reached again.
+#[tokio::test(start_paused = true)]
+async fn a_reconnect_does_not_wait_for_the_back_off_of_answers() {
+    let accrual =
+        AccrualPolicy::ConsecutiveFailures { failures: 1, backoff: Backoff::Constant(Nanos::from_secs(300)) };
+    let mut mesh = with(ClientPartial { accrual: Some(accrual), ..fail_fast() });
+    mesh.stage.up("/web", &[1]);
+    assert_eq!(mesh.get("web", &[Does::Refuses]).await.saw.len(), 1);
+    assert_eq!(mesh.get("web", &[status(200)]).await.saw.len(), 0, "marked down");
+    mesh.advance(1_001);
+    assert_eq!(mesh.get("web", &[status(200)]).await.status, 200, "a second later it is tried");
+    assert_eq!(mesh.get("web", &[status(200)]).await.status, 200);
+    mesh.check(CLIENT, "failfast/marked_available 1, failure_accrual/removals 1, failure_accrual/revivals 0");
+}
+
+/// The other way round: a probe claimed for a request that is not sent is there for the next.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_sent_gives_its_probe_back() {
+    let accrual = AccrualPolicy::ConsecutiveFailures {
+        failures: 1,
+        backoff: Backoff::Constant(Nanos::from_millis(100)),
+    };
+    let mut mesh = with(ClientPartial { accrual: Some(accrual), ..fail_fast() });
+    mesh.stage.up("/web", &[1]);
+    assert_eq!(mesh.get("web", &[Does::Refuses]).await.saw.len(), 1);
+    mesh.advance(200);
+    for _ in 0..3 {
+        assert_eq!(mesh.get("web", &[status(200)]).await.saw.len(), 0, "marked down for a second");
+    }
+    mesh.advance(1_001);
+    assert_eq!(mesh.get("web", &[status(200)]).await.status, 200);
+    mesh.check(CLIENT, "failure_accrual/probes 1, failure_accrual/revivals 1, available 1");
+}
+
+/// Whoever cannot use a replica goes to the others by their weights, too.
+#[tokio::test(start_paused = true)]
+async fn weights_decide_who_stands_in() {
+    let partial = ClientPartial { accrual: Some(AccrualPolicy::None), ..Default::default() };
+    let mut mesh = with(partial);
+    weighing(&mesh, &[1.0, 3.0, 96.0]);
+    let mut counts = [0, 0];
+    for _ in 0..2_000 {
+        let mut script = |port| if port == 3 { Does::Refuses } else { status(200) };
+        let got = mesh.play(get_web(), true, &mut script).await;
+        counts[usize::from(got.saw.last().unwrap().0) - 1] += 1;
+    }
+    assert!(counts[1] > 1_400 && counts[1] < 1_600, "three of four: {counts:?}");
+}
+
+/// A replica whose answers go on is not taken for one that does not answer.
+#[tokio::test(start_paused = true)]
+async fn streams_do_not_starve_their_replica() {
+    let partial = ClientPartial { balancer: Some(Balancer::ewma()), ..Default::default() };
+    let mut mesh = with(partial);
+    mesh.stage.up("/web", &[1, 2]);
+    spread(&mut mesh, 100, 2).await;
+    let mut head = get_web();
+    let (mut ex, step) = mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
+    assert!(matches!(step, Step::Send));
+    let port = usize::from(ex.endpoint().address.port());
+    mesh.advance(1);
+    let _ = mesh.worker.on_response(&mut ex, &mut head, &mut FakeResponse::new(200), mesh.now);
+    mesh.advance(5_000);
+    spread(&mut mesh, 10, 2).await;
+    // One more request outstanding makes it twice as heavy, and the average of the other decays no faster than its own.
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let mut head = get_web();
+        let (ex, _) = mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
+        others.push((usize::from(ex.endpoint().address.port()), ex));
+    }
+    assert!(others.iter().any(|(at, _)| *at == port), "nobody else gets a request while the stream goes on");
+    mesh.worker.on_end(ex, Outcome::Complete, mesh.now);
+    drop(others);
+    mesh.check(CLIENT, "loadbalancer/load 0");
+}
+
+/// A success counts when its answer is whole, a failure when it is known.
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_dies_in_every_body_is_dead() {
+    let accrual =
+        AccrualPolicy::ConsecutiveFailures { failures: 3, backoff: Backoff::Constant(Nanos::from_secs(10)) };
+    let mut mesh = with(ClientPartial { accrual: Some(accrual), ..Default::default() });
+    mesh.stage.up("/web", &[1]);
+    for _ in 0..2 {
+        mesh.get("web", &[Does::Cuts]).await;
+    }
+    mesh.get("web", &[status(200)]).await;
+    for dead in [0, 0, 1] {
+        mesh.get("web", &[Does::Cuts]).await;
+        mesh.check(CLIENT, &format!("failure_accrual/removals {dead}"));
+    }
+    // The head of the probe's answer is enough for the others; what breaks off then counts afresh.
+    mesh.advance(10_000);
+    mesh.get("web", &[Does::Cuts]).await;
+    mesh.check(CLIENT, "failure_accrual/probes 1, failure_accrual/revivals 1, failure_accrual/removals 1");
+    for dead in [1, 2] {
+        mesh.get("web", &[Does::Cuts]).await;
+        mesh.check(CLIENT, &format!("failure_accrual/removals {dead}"));
+    }
+}
+
 /// A probe that is refused is a probe that failed: the next one waits for the next back-off.
 #[tokio::test(start_paused = true)]
 async fn a_refused_probe_waits_for_the_next_back_off() {

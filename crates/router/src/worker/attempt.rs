@@ -44,8 +44,12 @@ impl WorkerRouter {
 
     #[cold]
     pub(super) fn unroutable(&mut self, ex: &mut Exchange, entry: &Entry, now: Nanos) -> Step {
-        let base = self.router.binder.dtab();
-        let text = answer::unroutable(&entry.service.path, &base, &entry.local);
+        let text = if self.entrance.clear_context {
+            // Strangers are not told, and may ask for any number of such names.
+            String::new()
+        } else {
+            answer::unroutable(&entry.service.path, &self.router.base_lines(), &entry.local)
+        };
         self.refuse(ex, Fault::Unroutable, &text, false, now)
     }
 
@@ -74,10 +78,10 @@ impl WorkerRouter {
             return step;
         }
         ex.tried.clear();
-        let Some(picked) = all.choose(now, &mut self.rng) else {
+        let Some(mut picked) = all.choose(now, &mut self.rng) else {
             return self.unroutable(ex, entry, now);
         };
-        if picked.is_marked_down() {
+        if picked.is_marked_down() && !picked.reconnects(now) {
             return self.marked_down(ex, client, now);
         }
         client.budget.deposit(now);
@@ -122,6 +126,7 @@ impl WorkerRouter {
             band,
             route,
             sent: now,
+            answered: false,
             acquired: None,
             deadline: leaf.replicas.settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout),
             refused: 0,
@@ -153,13 +158,14 @@ impl WorkerRouter {
         if choice.probe.is_some() {
             endpoint.count_probe(self.worker);
         }
+        // A connection nobody used before was wanted where one had gone stale.
+        ex.fresh &= attempt.endpoint.id == endpoint.id;
         attempt.endpoint = endpoint;
         (attempt.probe, attempt.reconnect) = (choice.probe, choice.reconnect);
         attempt.band = band;
         attempt.sent = now;
         attempt.acquired = None;
-        let settings = &attempt.leaf.replicas.settings;
-        attempt.deadline = settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
+        attempt.start_clock(now);
         attempt.requeued += 1;
         attempt.client().stats.block.shard(self.worker).inc(idx::REQUEUES);
         ex.start(attempt);
@@ -186,7 +192,8 @@ impl WorkerRouter {
         if let Some(deadline) = self.deadline_out(ex, client, now) {
             self.scratch.clear();
             deadline.write(&mut self.scratch);
-            head.append(Known::L5dCtxDeadline.into(), &self.scratch);
+            // What may stand there still is one nobody could read.
+            head.set(Known::L5dCtxDeadline.into(), &self.scratch);
         }
     }
 

@@ -12,13 +12,14 @@ use balance::Nanos;
 impl WorkerRouter {
     /// The exchange is over. Told exactly once, unless the engine drops the exchange instead.
     pub fn on_end(&mut self, mut ex: Box<Exchange>, outcome: Outcome, now: Nanos) {
+        self.judge_end(&ex, outcome, now);
         let told = matches!(ex.phase, Phase::Forwarding | Phase::Answered);
         if told && outcome != Outcome::CallerGone {
             if outcome == Outcome::ResponseCut {
                 ex.verdict.class = Class::Failure;
                 ex.verdict.fault.get_or_insert(Fault::Cut);
             }
-            self.settle(&mut ex, outcome, now);
+            self.settle(&mut ex, now);
         } else {
             learn(&mut ex, now);
         }
@@ -31,17 +32,25 @@ impl WorkerRouter {
         }
     }
 
-    fn settle(&mut self, ex: &mut Exchange, outcome: Outcome, now: Nanos) {
+    /// What the end of an answer says of its endpoint. One whose head was a failure has been judged for that; of one that
+    /// ended a probe only the rest can still fail.
+    fn judge_end(&mut self, ex: &Exchange, outcome: Outcome, now: Nanos) {
+        if ex.phase == Phase::Forwarding
+            && ex.verdict.class == Class::Success
+            && let Some(attempt) = &ex.attempt
+        {
+            let cut = outcome == Outcome::ResponseCut;
+            if cut || !attempt.is_probe() {
+                attempt.endpoint.judge(self.worker, !cut, now, &mut self.rng);
+            }
+        }
+    }
+
+    fn settle(&mut self, ex: &mut Exchange, now: Nanos) {
         let verdict = ex.verdict;
         if ex.phase == Phase::Forwarding {
             self.count_reply(ex, verdict);
-            if outcome == Outcome::ResponseCut
-                && let Some(attempt) = &ex.attempt
-            {
-                attempt.endpoint.judge(self.worker, false, now, &mut self.rng);
-            }
-            let rtt = ex.attempt.as_ref().map(|a| verdict.at.since(a.sent));
-            drop(ex.stop(rtt, now));
+            drop(ex.stop(now));
         }
         self.count_service(ex, verdict);
         self.count_server(ex, verdict);
@@ -135,9 +144,9 @@ impl WorkerRouter {
 /// look idle.
 #[cold]
 fn learn(ex: &mut Exchange, now: Nanos) {
-    drop(match (ex.phase, &ex.attempt) {
-        (Phase::Sending, _) => ex.give_up(now),
-        (Phase::Forwarding, Some(attempt)) => ex.stop(Some(ex.verdict.at.since(attempt.sent)), now),
-        _ => None,
+    drop(match ex.phase {
+        Phase::Sending => ex.give_up(now),
+        Phase::Forwarding => ex.stop(now),
+        Phase::Idle | Phase::Binding | Phase::Delay | Phase::Answered => None,
     });
 }

@@ -28,14 +28,19 @@ impl WorkerRouter {
             Failure::TooManyWaiters => self.crowded(ex, now),
             Failure::Closed { reason, sent: Sent::Nothing } => self.unsent(ex, &reason, now),
             Failure::Closed { reason, sent } => {
-                if sent == Sent::SomeOnReused
-                    && let Some(step) = self.went_stale(ex, now)
-                {
-                    return step;
+                if sent == Sent::SomeOnReused {
+                    if let Some(step) = self.went_stale(ex, now) {
+                        return step;
+                    }
+                    // Most likely it had idled too long all the same.
+                    self.count_attempt(ex, Fault::Closed, now);
+                } else {
+                    self.fail_attempt(ex, Fault::Closed, now);
                 }
                 self.broken(ex, head, Fault::Closed, "Connection closed before the response", &reason, now)
             }
             Failure::Malformed { reason } => {
+                self.fail_attempt(ex, Fault::Malformed, now);
                 self.broken(ex, head, Fault::Malformed, "Malformed response", &reason, now)
             }
         }
@@ -120,13 +125,13 @@ impl WorkerRouter {
             Picked { endpoint, choice, band: attempt.band.clone() }
         };
         let next = if left { self.other(&client, &[], now)? } else { same() };
-        let mut attempt = ex.stop(None, now)?;
+        let mut attempt = ex.stop(now)?;
         attempt.stale = true;
-        ex.fresh = !left;
+        ex.fresh = true;
         Some(self.reassign(ex, attempt, next, now))
     }
 
-    /// The connection broke, or what came back was no answer.
+    /// The connection broke, or what came back was no answer; that is counted.
     fn broken(
         &mut self,
         ex: &mut Exchange,
@@ -136,7 +141,6 @@ impl WorkerRouter {
         reason: &str,
         now: Nanos,
     ) -> Step {
-        self.fail_attempt(ex, fault, now);
         let Some(attempt) = self.abandon(ex, now) else { return self.lost(ex, now) };
         if self.may_retry(ex, now) {
             return self.retry(ex, head, now);
@@ -215,7 +219,7 @@ impl WorkerRouter {
 
     /// Takes the attempt from its endpoint and remembers not to go there first.
     fn abandon(&mut self, ex: &mut Exchange, now: Nanos) -> Option<Attempt> {
-        let attempt = ex.stop(None, now)?;
+        let attempt = ex.stop(now)?;
         if !ex.tried.contains(&attempt.endpoint.id) {
             ex.tried.push(attempt.endpoint.id);
         }

@@ -99,11 +99,6 @@ impl WorkerRouter {
         if let Some(forwarded) = &entrance.forwarded {
             forwarded.add(head, arrival, settings.sample_salt, rng, scratch);
         }
-        if let Some(field) = &entrance.timestamp_header {
-            scratch.clear();
-            text::push_decimal(scratch, settings.epoch.saturating_add(arrival.now.0) / 1_000_000);
-            head.append(Name::Other(field), scratch);
-        }
         absolute::rewrite_absolute(head, scratch);
         ex.trace = settings.propagator.take(head, entrance.clear_context, settings.sample_salt, rng);
         local
@@ -165,15 +160,18 @@ impl WorkerRouter {
         ex.binding_deadline = binding_deadline;
         ex.total_deadline = total_deadline.min(server_deadline);
         ex.server_is_first = server_deadline < total_deadline;
-        if ex.total_deadline != NEVER && head.has(Known::L5dCtxDeadline) {
-            // One nobody could read; ours takes its place.
-            head.remove(Known::L5dCtxDeadline.into());
-        }
         absolute::ensure_host(head);
         if ex.method == Method::Trace {
             ex.diagnosis = Diagnosis::take(head, &mut self.scratch);
         }
         hop::strip(head, &mut self.scratch);
+        if let Some(field) = &self.entrance.timestamp_header {
+            // Behind that, so that no caller can have it struck out.
+            self.scratch.clear();
+            let wall = self.router.settings.epoch.saturating_add(now.0);
+            text::push_decimal(&mut self.scratch, wall / 1_000_000);
+            head.append(Name::of(field), &self.scratch);
+        }
         ex.relayed = head.has(Known::Via);
         hop::add_via(head);
         for name in DROPPED {

@@ -8,7 +8,7 @@ use crate::client::{Client, ReplicaSet};
 use crate::diagnose::{self, Hops, Place};
 use crate::entry::Entry;
 use crate::exchange::{Exchange, Phase, Verdict};
-use crate::header::Name;
+use crate::header::Known;
 use crate::seam::{Generated, OnResponse, ResponseHead, Step};
 use balance::Nanos;
 use naming::Leaf;
@@ -93,7 +93,7 @@ impl WorkerRouter {
             return OnResponse::Extend(format!("\n\n{context}").into_bytes());
         }
         let body = format!("{}\n{context}", diagnose::discarded(head));
-        head.remove(Name::Other(b"content-encoding"));
+        head.remove(Known::ContentEncoding.into());
         OnResponse::Substitute(body.into_bytes())
     }
 }

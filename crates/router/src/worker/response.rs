@@ -4,7 +4,7 @@ use super::{WorkerRouter, access};
 use crate::answer::{self, Fault};
 use crate::classify::Class;
 use crate::exchange::{Exchange, Phase, Verdict};
-use crate::header::{Known, Name};
+use crate::header::Known;
 use crate::seam::{OnResponse, RequestHead, ResponseHead, Step};
 use crate::stats::service as idx;
 use crate::{context, hop};
@@ -57,7 +57,11 @@ impl WorkerRouter {
         if ex.renamed.is_active() {
             ex.renamed.undo(head);
         }
-        if let Some(attempt) = &ex.attempt {
+        ex.answered(now);
+        // What begins well may still break off: unless a probe waits for it, that is judged at the end.
+        if let Some(attempt) = &ex.attempt
+            && (!success || attempt.is_probe())
+        {
             attempt.endpoint.judge(self.worker, success, now, &mut self.rng);
         }
         let fault = (!success).then_some(Fault::Classified);
@@ -78,8 +82,8 @@ impl WorkerRouter {
         }
         let verdict = Verdict { status, class: Class::Retryable, fault: Some(Fault::Classified), at: now };
         self.count_reply(ex, verdict);
-        let rtt = ex.attempt.as_ref().map(|a| now.since(a.sent));
-        drop(ex.stop(rtt, now));
+        ex.answered(now);
+        drop(ex.stop(now));
         self.retry(ex, request, now)
     }
 
@@ -88,7 +92,7 @@ impl WorkerRouter {
         self.fail_attempt(ex, Fault::Nack, now);
         let again = ex.replayable && !head.has(Known::FinagleHttpNonretryableNack);
         if !again {
-            drop(ex.stop(None, now));
+            drop(ex.stop(now));
             return self.refuse(ex, Fault::Nack, answer::NACKED_FOR_GOOD, false, now);
         }
         if let Some(step) = self.requeue(ex, now) {
@@ -134,6 +138,6 @@ fn clear(head: &mut impl ResponseHead, decision: OnResponse) -> OnResponse {
     if !failed || matches!(head.status(), 204 | 304) {
         return decision;
     }
-    head.remove(Name::Other(b"content-encoding"));
+    head.remove(Known::ContentEncoding.into());
     OnResponse::Substitute(Vec::new())
 }

@@ -49,7 +49,8 @@ impl World {
             self.now += 100;
             let (now, at) = (self.now, self.at());
             for done in self.flights.extract_if(.., |f| f.ends <= now) {
-                self.nodes[done.replica].load.end(Some(Nanos((now - done.sent) * 1_000)), at);
+                self.nodes[done.replica].load.answered(Nanos((now - done.sent) * 1_000), at);
+                self.nodes[done.replica].load.end(true);
             }
             while self.flights.len() < places {
                 self.send(times);
