@@ -16,7 +16,7 @@ use router::seam::Head;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -46,8 +46,7 @@ impl Caller {
 
     /// Whether more has come than was asked for, or the end; the runtime knows without a system call.
     pub(crate) fn has_more(&self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        !self.input.is_empty() || self.io.poll_read_ready(&mut cx).is_ready()
+        !self.input.is_empty() || self.readiness().is_readable()
     }
 }
 
@@ -118,6 +117,8 @@ impl Connection {
                     if !self.exchange(work).await {
                         return;
                     }
+                    // Requests that came together and are answered here ask no socket, which would make them take turns.
+                    tokio::task::consume_budget().await;
                 }
                 Next::Refuse(status) => return self.refuse(status).await,
                 Next::Closed => return,
