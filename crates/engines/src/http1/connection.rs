@@ -142,15 +142,14 @@ impl Connection {
                     worker.recycle(input);
                 } else {
                     input.drain(..used);
-                    input.shrink_to(2 * input.len());
+                    if input.capacity() > 4 * input.len() + 1024 {
+                        input.shrink_to(2 * input.len());
+                    }
                     self.caller.input = input;
                 }
                 if let Some(next) = next {
                     return Poll::Ready(next);
                 }
-            }
-            if self.caller.input.is_empty() && worker.connections.draining() == Draining::Close {
-                return Poll::Ready(Next::Closed);
             }
             let mut scratch = worker.scratch.borrow_mut();
             let n = match poll_read(&mut self.caller.io, cx, &mut scratch) {
@@ -243,6 +242,11 @@ impl Connection {
     /// Nothing came; ready when that has gone on for long enough. A request that has begun is not cut by the session's
     /// limits.
     fn poll_wait(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Next> {
+        // What the system holds already is still served.
+        let idle = self.head_since.is_none() && worker.connections.draining() == Draining::Close;
+        if idle && !self.caller.has_more() {
+            return Poll::Ready(Next::Closed);
+        }
         if let Some(since) = self.head_since {
             let waited = self.timer.poll(cx, Some(since + HEAD_TIME), &worker.clock);
             if waited.is_ready() || self.limited && self.poll_read_time(cx).is_ready() {
