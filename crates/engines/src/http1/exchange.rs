@@ -216,8 +216,8 @@ impl Connection {
                 Ok(Done::gone())
             }
             Ended::CallerDeaf => {
-                upstream.abandon();
                 self.deaf();
+                upstream.abandon();
                 Ok(Done::gone())
             }
             Ended::BadRequest { status, reason, answered } => {

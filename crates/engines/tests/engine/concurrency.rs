@@ -62,7 +62,7 @@ async fn a_download_takes_no_room(workers: usize) {
     let slow = Play::acts([
         Act::Request,
         // Longer than what is held until it is whole.
-        Play::write(&format!("HTTP/1.1 200 OK\r\nContent-Length: 6002\r\n\r\n{}", ".".repeat(6000))),
+        Play::write(format!("HTTP/1.1 200 OK\r\nContent-Length: 6002\r\n\r\n{}", ".".repeat(6000))),
         Act::Wait(gate.clone()),
         Play::write("34"),
     ]);
