@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const BACKLOG: i32 = 65_535;
 /// Pause after an accept that failed for want of descriptors or memory: trying at once would only burn the processor.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often that is tried again once the end has come: for about a second.
+const LAST_TRIES: u32 = 50;
 /// How often such failures are logged at most.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -91,11 +93,31 @@ pub(crate) async fn accept(
     }
     // The runtime may not have heard yet of connections that are queued: ask the system itself.
     let listener = listener.into_std()?;
-    while let Ok((io, peer)) = listener.accept() {
-        io.set_nonblocking(true)?;
-        hand(TcpStream::from_std(io)?, peer);
+    empty(&listener, hand).await
+}
+
+/// Hands what is queued on.
+async fn empty(listener: &TcpListener, mut hand: impl FnMut(TcpStream, SocketAddr)) -> io::Result<()> {
+    let mut tries = LAST_TRIES;
+    loop {
+        match listener.accept() {
+            Ok((io, peer)) => {
+                // One that cannot be used is closed; those behind it are served.
+                if let Ok(io) = io.set_nonblocking(true).and_then(|()| TcpStream::from_std(io)) {
+                    hand(io, peer);
+                }
+            }
+            Err(e) => match e.kind() {
+                io::ErrorKind::WouldBlock => return Ok(()),
+                io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                _ if tries == 0 => return Err(e),
+                _ => {
+                    tries -= 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+        }
     }
-    Ok(())
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

@@ -129,12 +129,18 @@ impl Workers {
         let (commands, queues): (Vec<_>, Vec<_>) =
             (0..count.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         let peers = Peers(commands.into());
-        let start = |(i, queue): (usize, _)| {
-            let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]));
-            WorkerHandle::start(i, clock, peers.clone(), queue, pulse)
+        // If one cannot be started, dropping this stops those before it.
+        let mut all = Workers {
+            workers: Vec::with_capacity(queues.len()),
+            stop: watch::channel(false).0,
+            servers: AtomicUsize::new(0),
+            clock,
         };
-        let workers = queues.into_iter().enumerate().map(start).collect::<io::Result<_>>()?;
-        Ok(Workers { workers, stop: watch::channel(false).0, servers: AtomicUsize::new(0), clock })
+        for (i, queue) in queues.into_iter().enumerate() {
+            let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]));
+            all.workers.push(WorkerHandle::start(i, clock, peers.clone(), queue, pulse)?);
+        }
+        Ok(all)
     }
 
     /// How many there are.
@@ -293,7 +299,8 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>,
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let command = tokio::select! {
-            command = queue.recv() => command,
+            // Never closed: each worker holds the way to all.
+            Some(command) = queue.recv() => command,
             due = ticks.tick() => {
                 pulse.beat(due);
                 tick(&context, &servers);
@@ -301,18 +308,18 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>,
             }
         };
         match command {
-            Some(Command::Serve(serve)) => {
+            Command::Serve(serve) => {
                 let (key, server) = begin(&context, serve);
                 servers.insert(key, server);
             }
-            Some(Command::Connection(key, accepted)) => {
+            Command::Connection(key, accepted) => {
                 if let (Some(server), Ok(io)) = (servers.get(&key), TcpStream::from_std(accepted.io)) {
                     welcome(server, io, accepted.peer, accepted.live);
                 }
             }
-            Some(Command::Share(endpoint)) => context.pool.borrow_mut().share(endpoint),
-            Some(Command::Drain(draining)) => context.connections.drain(draining),
-            Some(Command::Stop) | None => return,
+            Command::Share(endpoint) => context.pool.borrow_mut().share(endpoint),
+            Command::Drain(draining) => context.connections.drain(draining),
+            Command::Stop => return,
         }
     }
 }

@@ -240,6 +240,11 @@ pub(crate) const NACKED: &str = "The request was Nacked by the server";
 pub(crate) const NACKED_FOR_GOOD: &str = "The request was Nacked by the server and should not be retried";
 /// More requests wait for a connection than `maxWaiters` allows; the name callers of Linkerd know it by.
 pub(crate) const TOO_MANY_WAITERS: &str = "com.twitter.finagle.TooManyWaitersException";
+/// No connection because this machine can make no more of them; `reason` is the system's words.
+pub(crate) fn exhausted(reason: &str) -> String {
+    format!("The proxy can open no further connection: {reason} (see its limit of open files and its memory)")
+}
+
 /// No room for another name.
 pub(crate) const OVERLOAD: &str =
     "Too many names are in use at the same time: the binding cache and its one-shots are full";

@@ -19,11 +19,7 @@ impl Concurrency {
 
     /// Takes a place; false when there is none. Each place taken must be given back by [`Concurrency::leave`].
     pub(crate) fn enter(&self) -> bool {
-        let entered = self.running.fetch_add(1, Relaxed) < self.most;
-        if !entered {
-            self.leave();
-        }
-        entered
+        self.running.fetch_update(Relaxed, Relaxed, |n| (n < self.most).then_some(n + 1)).is_ok()
     }
 
     /// Gives a place back.
@@ -33,8 +29,7 @@ impl Concurrency {
 
     /// Requests under way.
     pub(crate) fn running(&self) -> u32 {
-        // A request that is being refused counts for an instant.
-        self.running.load(Relaxed).min(self.most)
+        self.running.load(Relaxed)
     }
 }
 

@@ -223,21 +223,6 @@ impl Exchange {
         }
     }
 
-    /// The request turned out to be longer than what is kept of it: it can no longer be sent again.
-    pub fn not_replayable(&mut self) {
-        self.replayable = false;
-    }
-
-    /// The caller went away while only the back end was waited for: that it took at least so long is remembered, but nothing
-    /// is held against it.
-    pub fn cancelled(&mut self, now: Nanos) {
-        let Some(attempt) = self.attempt.as_ref().filter(|_| self.phase == Phase::Sending) else { return };
-        let waited = now.since(attempt.sent);
-        if waited.0 as f64 > attempt.endpoint.load.cost(now) {
-            drop(self.give_up(now));
-        }
-    }
-
     /// Sizes of the bodies as their heads announce them (`request_payload_bytes`, `response_payload_bytes`): told when an
     /// attempt is sent, when a reply's head is there, and of an answer of the proxy's own. As in Linkerd, bodies of unknown
     /// length are not recorded.

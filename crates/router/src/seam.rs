@@ -108,6 +108,12 @@ pub enum Failure {
     },
     /// No connection, and as many requests wait for one as may (`maxWaiters`).
     TooManyWaiters,
+    /// No connection, and nothing the endpoint could help: this machine has no descriptor or no memory left. `reason` is the
+    /// system's words.
+    Exhausted {
+        /// The system's words.
+        reason: Box<str>,
+    },
     /// The connection ended before a final response head was complete.
     Closed {
         /// The system's words, or empty for an orderly close.

@@ -160,11 +160,13 @@ fn hexadecimal(n: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Trailers pass, but for the fields that route, frame or carry context: those mean something only in a head.
+/// Trailers pass, but for the fields that route, frame or carry context: those mean something only in a head. Proxies' own
+/// go all, known or not.
 fn forward_trailers(lines: &[u8], out: &mut Vec<u8>) {
     for line in lines.split_inclusive(|&b| b == b'\n') {
         let name = line.split(|&b| b == b':').next().unwrap_or(line);
-        if Known::classify(name).is_none() {
+        let own = name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"l5d-"));
+        if !own && Known::classify(name).is_none() {
             out.extend_from_slice(line);
         }
     }
@@ -341,7 +343,7 @@ mod tests {
     fn chunks_are_framed_anew_with_their_trailers() {
         let mut decoder = Decoder::new(Body::Chunked);
         let mut out = Vec::new();
-        let input = b"3;x\r\nabc\r\n0\r\nX-T: v\r\nContent-Length: 7\r\nl5d-dtab: /=>!\r\n\r\n";
+        let input = b"3;x\r\nabc\r\n0\r\nX-T: v\r\nContent-Length: 7\r\nl5d-dtab: /=>!\r\nL5D-New: 1\r\n\r\n";
         decoder.transfer(input, Encoding::Chunked, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "3\r\nabc\r\n0\r\nX-T: v\r\n\r\n");
     }

@@ -16,7 +16,7 @@ use router::seam::Head;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -46,8 +46,7 @@ impl Caller {
 
     /// Whether more has come than was asked for, or the end; the runtime knows without a system call.
     pub(crate) fn has_more(&self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        !self.input.is_empty() || self.io.poll_read_ready(&mut cx).is_ready()
+        !self.input.is_empty() || self.readiness().is_readable()
     }
 }
 
@@ -118,6 +117,8 @@ impl Connection {
                     if !self.exchange(work).await {
                         return;
                     }
+                    // Requests that came together and are answered here ask no socket, which would make them take turns.
+                    tokio::task::consume_budget().await;
                 }
                 Next::Refuse(status) => return self.refuse(status).await,
                 Next::Closed => return,
@@ -141,15 +142,14 @@ impl Connection {
                     worker.recycle(input);
                 } else {
                     input.drain(..used);
-                    input.shrink_to(2 * input.len());
+                    if input.capacity() > 4 * input.len() + 1024 {
+                        input.shrink_to(2 * input.len());
+                    }
                     self.caller.input = input;
                 }
                 if let Some(next) = next {
                     return Poll::Ready(next);
                 }
-            }
-            if self.caller.input.is_empty() && worker.connections.draining() == Draining::Close {
-                return Poll::Ready(Next::Closed);
             }
             let mut scratch = worker.scratch.borrow_mut();
             let n = match poll_read(&mut self.caller.io, cx, &mut scratch) {
@@ -242,6 +242,11 @@ impl Connection {
     /// Nothing came; ready when that has gone on for long enough. A request that has begun is not cut by the session's
     /// limits.
     fn poll_wait(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Next> {
+        // What the system holds already is still served.
+        let idle = self.head_since.is_none() && worker.connections.draining() == Draining::Close;
+        if idle && !self.caller.has_more() {
+            return Poll::Ready(Next::Closed);
+        }
         if let Some(since) = self.head_since {
             let waited = self.timer.poll(cx, Some(since + HEAD_TIME), &worker.clock);
             if waited.is_ready() || self.limited && self.poll_read_time(cx).is_ready() {

@@ -2,6 +2,7 @@
 
 use super::attempt::{Attempt, Ended};
 use super::connection::Connection;
+use super::dial::Unconnected;
 use super::hold::Held;
 use super::patience::Patience;
 use super::presence::Presence;
@@ -115,7 +116,7 @@ impl Connection {
     }
 
     /// Whether the caller has reset its connection while it waits.
-    fn has_gone(&mut self, cx: &mut Context<'_>, work: &Work, worker: &Worker) -> bool {
+    pub(super) fn has_gone(&mut self, cx: &mut Context<'_>, work: &Work, worker: &Worker) -> bool {
         self.caller.poll_presence(cx, worker, work.flow.request_is_read()) == Presence::Gone
     }
 
@@ -155,7 +156,11 @@ impl Connection {
                 exchange.connected(self.now);
                 upstream
             }
-            None => Box::pin(self.connect(work, exchange)).await?,
+            None => match Box::pin(self.connect(work, exchange)).await {
+                Ok(upstream) => upstream,
+                Err(Unconnected::Step(step)) => return Err(step),
+                Err(Unconnected::CallerGone) => return Ok(Done::gone()),
+            },
         };
         exchange.payloads(work.framing.request.body.announced(), None);
         let dies = self.dies();
@@ -184,6 +189,14 @@ impl Connection {
     ) -> Result<Done, Step> {
         self.now = worker.clock.now();
         upstream.count_use(self.now);
+        let broken_off = matches!(
+            ended,
+            Ended::Cut | Ended::CallerGone | Ended::CallerDeaf | Ended::BadRequest { answered: true, .. }
+        );
+        if broken_off && work.flow.download.until_close {
+            // An orderly end would say that this was all of the answer.
+            let _ = self.caller.io.set_zero_linger();
+        }
         match ended {
             Ended::Complete { reuse } => {
                 if reuse {
@@ -197,20 +210,14 @@ impl Connection {
                 self.tunnel(&mut upstream, work).await;
                 Ok(Done { outcome: Outcome::Complete, keep: false, linger: false })
             }
-            Ended::Cut => {
-                if work.flow.download.until_close {
-                    // An orderly end would say that this was all of it.
-                    let _ = self.caller.io.set_zero_linger();
-                }
-                Ok(Done { outcome: Outcome::ResponseCut, keep: false, linger: false })
-            }
+            Ended::Cut => Ok(Done { outcome: Outcome::ResponseCut, keep: false, linger: false }),
             Ended::CallerGone => {
                 upstream.abandon();
                 Ok(Done::gone())
             }
             Ended::CallerDeaf => {
-                upstream.abandon();
                 self.deaf();
+                upstream.abandon();
                 Ok(Done::gone())
             }
             Ended::BadRequest { status, reason, answered } => {
@@ -236,7 +243,7 @@ impl Connection {
                 Err(step)
             }
             Ended::Failed(failure) => {
-                drop(upstream);
+                upstream.abandon();
                 let mut router = self.server.router.borrow_mut();
                 Err(router.on_failure(exchange, &mut work.request, failure, self.now))
             }

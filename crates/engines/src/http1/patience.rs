@@ -68,7 +68,9 @@ impl Patience {
         let (caller, upstream) = (&*attempt.caller, &*attempt.upstream);
         let sending = !upload.out.is_empty() && !upload.broken;
         let asked = upload.decoder.is_done() && !sending;
-        let gives = !upload.decoder.is_done() && upload.out.is_empty();
+        // Behind an answer the rest of a request may be never wanted, and a caller that waits for leave to send it is not late.
+        let wanted = download.stage != Stage::Body && !upload.continue_due;
+        let gives = !upload.decoder.is_done() && upload.out.is_empty() && wanted;
         let takes = !download.out.is_empty();
         let ends = [
             self.caller_gives.ends(gives, caller.received, now),
@@ -93,10 +95,8 @@ impl Attempt<'_> {
                 self.server.server.read_timeout(worker);
                 return Ended::CallerGone;
             }
-            [_, true, ..] => {
-                self.server.server.write_timeout(worker);
-                return Ended::CallerGone;
-            }
+            // Counted where the connection is ended.
+            [_, true, ..] => return Ended::CallerDeaf,
             [_, _, true, _] => {
                 endpoint.read_timeout(worker);
                 "no answer within readTimeoutMs"

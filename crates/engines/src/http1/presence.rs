@@ -58,7 +58,7 @@ impl Caller {
     }
 
     /// What the runtime knows of the socket.
-    fn readiness(&self) -> Ready {
+    pub(super) fn readiness(&self) -> Ready {
         let all = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
         let mut cx = Context::from_waker(Waker::noop());
         match pin!(self.io.ready(all)).poll(&mut cx) {

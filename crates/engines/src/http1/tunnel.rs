@@ -7,6 +7,7 @@ use super::framing::Body;
 use super::head::HeadBuf;
 use super::out::Out;
 use super::read::poll_read;
+use super::stall::Progress;
 use super::work::Work;
 use crate::context::{Context as Worker, Draining};
 use crate::pool::Upstream;
@@ -110,6 +111,8 @@ impl Connection {
     pub(crate) async fn tunnel(&mut self, upstream: &mut Upstream, work: &mut Work) {
         let server = self.server.clone();
         let worker = &*server.worker;
+        // A tunnel counts other bytes than the exchange did.
+        work.flow.progress = Progress::default();
         work.request = HeadBuf::default();
         work.response = HeadBuf::default();
         let early = std::mem::take(&mut self.caller.input);

@@ -71,6 +71,8 @@ pub(crate) enum Grant {
 pub(crate) struct Slot {
     /// `None` when it was given up.
     slots: Option<Arc<Slots>>,
+    /// Whether anybody may have to wait for it.
+    limited: bool,
     /// The worker it is counted as idle for.
     idle: Option<usize>,
 }
@@ -136,11 +138,14 @@ impl Slots {
                 return Entry::Slot(Slot::new(self));
             }
             let count = self.count.load(SeqCst);
+            if waiting(count) == 0 && open(count) < self.max {
+                // One has become free since.
+                continue;
+            }
             if waiting(count) >= self.max_waiters {
                 return Entry::Full;
             }
-            let full = waiting(count) > 0 || open(count) >= self.max;
-            if full && self.count.compare_exchange(count, count + WAITER, SeqCst, SeqCst).is_ok() {
+            if self.count.compare_exchange(count, count + WAITER, SeqCst, SeqCst).is_ok() {
                 break;
             }
         }
@@ -209,14 +214,12 @@ impl Grant {
 
 impl Slot {
     fn new(slots: &Arc<Slots>) -> Slot {
-        Slot { slots: Some(slots.clone()), idle: None }
+        Slot { slots: Some(slots.clone()), limited: slots.max < PoolSettings::UNLIMITED, idle: None }
     }
 
     /// Counts its connection as an idle one of a worker, or as idle no more.
     pub(super) fn set_idle(&mut self, worker: Option<usize>) {
-        let Some(slots) = self.slots.as_ref().filter(|slots| slots.max < PoolSettings::UNLIMITED) else {
-            return;
-        };
+        let Some(slots) = self.slots.as_ref().filter(|_| self.limited) else { return };
         let was = std::mem::replace(&mut self.idle, worker);
         let cell = |worker: usize| slots.idle.get(worker);
         if let Some(cell) = was.and_then(cell) {
@@ -228,7 +231,8 @@ impl Slot {
     }
 
     pub(super) fn is_awaited(&self) -> bool {
-        self.slots.as_ref().is_some_and(|slots| waiting(slots.count.load(SeqCst)) > 0)
+        // No look at what all workers write where nobody can be waiting.
+        self.limited && self.slots.as_ref().is_some_and(|slots| waiting(slots.count.load(SeqCst)) > 0)
     }
 
     pub(super) fn next_waiter(&self) -> Option<Waiter> {
@@ -280,8 +284,10 @@ impl Drop for Turn {
         self.slots.leave(self.ticket);
         self.answer.close();
         // What was given in the last moment goes to the next one: a connection is closed, which frees its slot.
-        if let Ok(grant) = self.answer.try_recv() {
-            drop(grant.unpack(self.worker));
+        // This may be behind the end of the runtime, where nothing can be registered any more.
+        match self.answer.try_recv() {
+            Ok(Grant::Elsewhere(parcel)) => parcel.discard(self.worker),
+            given => drop(given),
         }
     }
 }

@@ -6,7 +6,6 @@ use router::{Endpoint, SessionEnd};
 use socket2::SockRef;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 
 /// A connection to a back end.
@@ -40,7 +39,7 @@ pub(crate) struct Parcel {
     served: u64,
     sent: u64,
     received: u64,
-    slot: Option<Slot>,
+    slot: Slot,
 }
 
 impl Upstream {
@@ -100,15 +99,10 @@ impl Upstream {
 
     /// Whether nothing has arrived on an idle connection: neither its end nor bytes nobody asked for.
     ///
-    /// The runtime's readiness says so without a system call unless something did arrive.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        match self.io.poll_read_ready(&mut cx) {
-            Poll::Pending => true,
-            Poll::Ready(_) => {
-                matches!(self.io.try_read(&mut [0; 1]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
-            }
-        }
+    /// The runtime's readiness says so without a system call unless something did arrive. Not asked with `poll_read_ready`:
+    /// that is pending, too, where the task has used up its turn.
+    pub(super) fn is_quiet(&self) -> bool {
+        matches!(self.io.try_read(&mut [0; 1]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Whether it has idled or lived too long; it is counted as such and must be dropped.
@@ -153,16 +147,25 @@ impl Upstream {
     pub(super) fn offer(mut self) -> Option<Upstream> {
         let worker = self.worker;
         loop {
-            let Some(slot) = self.slot.as_mut() else { return Some(self) };
+            let Some(mut slot) = self.slot.take() else { return Some(self) };
             slot.set_idle(Some(worker));
             // A request begins to wait first and looks for idle connections then; here it is the other way round. So one
             // of the two sees the other.
             if !slot.is_awaited() {
+                self.slot = Some(slot);
                 return Some(self);
             }
             slot.set_idle(None);
-            let Some(waiter) = slot.next_waiter() else { continue };
-            let grant = if waiter.worker == worker { Grant::Here(self) } else { self.pack() };
+            let Some(waiter) = slot.next_waiter() else {
+                self.slot = Some(slot);
+                continue;
+            };
+            let grant = if waiter.worker == worker {
+                self.slot = Some(slot);
+                Grant::Here(self)
+            } else {
+                self.pack(slot)
+            };
             match waiter.give(grant) {
                 None => return None,
                 // That request is gone.
@@ -171,36 +174,37 @@ impl Upstream {
         }
     }
 
-    /// Takes it off this worker. Where the system has no descriptor left for that it is closed, and its slot is granted.
-    fn pack(mut self) -> Grant {
-        let slot = self.slot.take();
-        match (SockRef::from(&self.io).try_clone(), slot) {
-            (Err(_), Some(slot)) => Grant::Dial(slot),
-            (Err(_), None) => Grant::Here(self),
-            (Ok(io), slot) => {
-                self.moved = true;
-                Grant::Elsewhere(Box::new(Parcel {
-                    io: io.into(),
-                    endpoint: self.endpoint.clone(),
-                    born: self.born,
-                    used: self.used,
-                    served: self.served,
-                    sent: self.sent,
-                    received: self.received,
-                    slot,
-                }))
-            }
-        }
+    /// Takes it, whose slot this is, off this worker. Where the system has no descriptor left for that it is closed, and its
+    /// slot is granted.
+    fn pack(mut self, slot: Slot) -> Grant {
+        let Ok(io) = SockRef::from(&self.io).try_clone() else { return Grant::Dial(slot) };
+        self.moved = true;
+        Grant::Elsewhere(Box::new(Parcel {
+            io: io.into(),
+            endpoint: self.endpoint.clone(),
+            born: self.born,
+            used: self.used,
+            served: self.served,
+            sent: self.sent,
+            received: self.received,
+            slot,
+        }))
     }
 }
 
 impl Parcel {
+    /// Closes it; it counts for `worker`, the caller's.
+    pub(super) fn discard(self, worker: usize) {
+        let Parcel { endpoint, born, used, served, sent, received, .. } = self;
+        endpoint.closed(worker, used.since(born), served, sent, received);
+    }
+
     /// Goes on under `worker`, which must be the caller's; `None` when the system does not let it, then it is closed.
     pub(super) fn unpack(self, worker: usize) -> Option<Upstream> {
         let Parcel { io, endpoint, born, used, served, sent, received, slot } = self;
         match TcpStream::from_std(io) {
             Ok(io) => {
-                let mut upstream = Upstream::new(io, endpoint, worker, born, slot);
+                let mut upstream = Upstream::new(io, endpoint, worker, born, Some(slot));
                 upstream.used = used;
                 (upstream.served, upstream.sent, upstream.received) = (served, sent, received);
                 Some(upstream)

@@ -1,6 +1,7 @@
 //! Connections nobody can be sure of are not used again, and what was said stays said.
 
-use crate::world::{World, accept, back_end, bytes, head, reset, rest};
+use crate::world::{Settings, World, accept, back_end, bytes, head, reset, rest};
+use router::ServerSettings;
 use testkit::{PATIENCE, each_width, eventually};
 use tokio::io::AsyncWriteExt;
 
@@ -9,11 +10,15 @@ each_width!(
     empty_line_before_an_answer,
     resets_mid_answer,
     cut_answer_to_an_old_caller,
+    cut_by_a_bad_body,
+    answered_before_the_request_is_read,
+    interim_heads,
     more_requests_than_wanted,
     tunnels
 );
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: web\r\n\r\n";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// Together with the answer, and a little later: nobody else's request is answered with it.
@@ -114,6 +119,59 @@ async fn cut_answer_to_an_old_caller(workers: usize) {
         assert_eq!(rest(&mut io).await, (Vec::new(), whole));
     }
     world.finish().await;
+}
+
+/// An answer that only the end of the connection ends must not look whole when the caller's own body ends the exchange.
+async fn cut_by_a_bad_body(workers: usize) {
+    let (listener, address) = back_end().await;
+    let world = World::start(workers, address).await;
+    let mut io = world.caller().await;
+    io.write_all(POST).await.expect("room");
+    let mut back = accept(&listener).await;
+    head(&mut back).await;
+    back.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello").await.expect("room");
+    head(&mut io).await;
+    assert_eq!(bytes(&mut io, 5).await, b"hello");
+    io.write_all(b"zz\r\n").await.expect("room");
+    assert_eq!(rest(&mut io).await, (Vec::new(), false));
+    drop(back);
+    world.finish().await;
+}
+
+/// The rest of such a request could not be told from the next one: the caller hears that there is none.
+async fn answered_before_the_request_is_read(workers: usize) {
+    let (listener, address) = back_end().await;
+    let world = World::start(workers, address).await;
+    let mut io = world.caller().await;
+    io.write_all(POST).await.expect("room");
+    let mut back = accept(&listener).await;
+    head(&mut back).await;
+    back.write_all(OK).await.expect("room");
+    let answer = head(&mut io).await;
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert_eq!(rest(&mut io).await, (b"ok".to_vec(), true));
+    drop(back);
+    world.finish().await;
+}
+
+/// They lose what concerns one connection only, and before a stranger what proxies tell each other.
+async fn interim_heads(workers: usize) {
+    for clear_context in [false, true] {
+        let (listener, address) = back_end().await;
+        let server = ServerSettings { clear_context, ..ServerSettings::default() };
+        let world = World::with(workers, address, Settings { server, ..Settings::default() }).await;
+        let mut io = world.caller().await;
+        io.write_all(GET).await.expect("room");
+        let mut back = accept(&listener).await;
+        head(&mut back).await;
+        let hints = b"HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nTE: x\r\nLink: </a>\r\nL5d-X: 1\r\n\r\n";
+        back.write_all(&[&hints[..], OK].concat()).await.expect("room");
+        let own = if clear_context { "" } else { "L5d-X: 1\r\n" };
+        assert_eq!(head(&mut io).await, format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n{own}\r\n"));
+        assert!(head(&mut io).await.starts_with("HTTP/1.1 200 OK\r\n"));
+        drop((io, back));
+        world.finish().await;
+    }
 }
 
 /// Requests that nobody will answer lie unread when the connection is closed; that must not destroy the last answer.

@@ -1,9 +1,9 @@
 //! Callers that go away while they wait are noticed, their attempts are given up, and nothing is left of them.
 
-use crate::world::{Settings, World, accept, back_end, bytes, head, reset, rest};
+use crate::world::{Settings, World, accept, back_end, black_hole, bytes, head, reset, rest};
 use balance::{Backoff, BudgetConfig, Nanos};
 use engines::HttpSettings;
-use router::{Classifier, Retries, ServicePartial};
+use router::{Classifier, PoolSettings, Retries, ServicePartial};
 use std::time::Duration;
 use testkit::each_width;
 use tokio::io::AsyncWriteExt;
@@ -13,6 +13,8 @@ each_width!(
     reset_while_the_back_end_is_silent,
     reset_with_requests_behind,
     reset_during_a_back_off,
+    reset_while_a_place_is_waited_for,
+    reset_while_connecting,
     reset_while_the_back_end_does_not_read,
     reset_in_a_silent_answer,
     closed_while_the_back_end_is_silent,
@@ -84,8 +86,42 @@ async fn reset_during_a_back_off(workers: usize) {
     world.wait("/retries/total", 1.0).await;
     reset(io);
     world.wait("server/s/cancelled", 1.0).await;
-    world.wait("service/svc/web/pending", 0.0).await;
+    world.wait("server/s/pending", 0.0).await;
     drop(back);
+    world.finish().await;
+}
+
+/// The only connection is in use: whoever waits for it and goes leaves at once.
+async fn reset_while_a_place_is_waited_for(workers: usize) {
+    let (listener, address) = back_end().await;
+    let pool = Some(PoolSettings { max: 1, ..PoolSettings::default() });
+    let world = World::with(workers, address, Settings { pool, ..Settings::default() }).await;
+    let mut first = world.caller().await;
+    first.write_all(GET).await.expect("room");
+    let mut back = accept(&listener).await;
+    head(&mut back).await;
+    let mut io = world.caller().await;
+    io.write_all(GET).await.expect("room");
+    world.wait("/pool_waiters", 1.0).await;
+    reset(io);
+    world.wait("server/s/cancelled", 1.0).await;
+    world.wait("/pool_waiters", 0.0).await;
+    back.write_all(OK).await.expect("room");
+    head(&mut first).await;
+    drop((first, back));
+    world.finish().await;
+}
+
+async fn reset_while_connecting(workers: usize) {
+    let (hole, _fill, _listener) = black_hole().await;
+    let world = World::start(workers, hole).await;
+    let mut io = world.caller().await;
+    io.write_all(GET).await.expect("room");
+    world.wait(&format!("client/$/inet/127.0.0.1/{}/pending", hole.port()), 1.0).await;
+    reset(io);
+    world.wait("/cancelled_connects", 1.0).await;
+    world.wait("server/s/cancelled", 1.0).await;
+    assert_eq!(world.summary("/failed_connect_latency_ms.count"), 0.0);
     world.finish().await;
 }
 

@@ -13,6 +13,7 @@ each_width!(
     back_end_stops_in_its_answer,
     back_end_takes_nothing,
     caller_says_nothing,
+    caller_is_quiet_behind_an_answer,
     caller_takes_nothing,
     a_peers_turn_only
 );
@@ -130,6 +131,25 @@ async fn caller_says_nothing(workers: usize) {
     );
     assert_eq!(back.await.expect("its connection ends").0, b"hal");
     assert_eq!(world.sum("/read_timeout"), 4.0);
+    world.finish().await;
+}
+
+/// Whether the rest of the request is still wanted then is the back end's business.
+async fn caller_is_quiet_behind_an_answer(workers: usize) {
+    let (listener, address) = back_end().await;
+    let world = World::with(workers, address, of_caller(200, 0)).await;
+    let mut io = world.caller().await;
+    let begin = b"POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    io.write_all(begin).await.expect("room");
+    let mut back = accept(&listener).await;
+    head(&mut back).await;
+    back.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.expect("room");
+    head(&mut io).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    back.write_all(b"0\r\n\r\n").await.expect("room");
+    assert_eq!(text(&rest(&mut io).await.0), "0\r\n\r\n");
+    assert_eq!(world.sum("/read_timeout"), 0.0);
+    drop(back);
     world.finish().await;
 }
 

@@ -136,26 +136,9 @@ async fn of_the_server(workers: usize) {
     world.finish().await;
 }
 
-/// An address that does not answer: a listener whose queue is full drops what comes, like a black hole. With what fills it.
-async fn black_hole() -> (std::net::SocketAddr, Vec<tokio::net::TcpStream>, socket2::Socket) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
-    socket.bind(&any.into()).expect("a free port");
-    socket.listen(0).expect("a listener");
-    let hole = socket.local_addr().expect("bound").as_socket().expect("an address");
-    let mut fill = Vec::new();
-    while let Ok(Ok(io)) =
-        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(hole)).await
-    {
-        fill.push(io);
-        assert!(fill.len() < 100, "the queue does not fill");
-    }
-    (hole, fill, socket)
-}
-
 /// dataplane.md §6.2: TCP has a second.
 async fn connecting_takes_a_second(workers: usize) {
-    let (hole, _fill, _listener) = black_hole().await;
+    let (hole, _fill, _listener) = crate::world::black_hole().await;
     let accrual = Some(AccrualPolicy::ConsecutiveFailures {
         failures: 1,
         backoff: Backoff::Constant(Nanos::from_secs(9)),
@@ -169,7 +152,7 @@ async fn connecting_takes_a_second(workers: usize) {
 }
 
 async fn connecting(workers: usize) {
-    let (hole, _fill, _listener) = black_hole().await;
+    let (hole, _fill, _listener) = crate::world::black_hole().await;
     let total_timeout = Some(Nanos::from_millis(300));
     let service = ServicePartial { total_timeout, ..ServicePartial::default() };
     let world = World::with(workers, hole, Settings { service, ..Settings::default() }).await;

@@ -158,6 +158,21 @@ pub(crate) async fn back_end() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// An address that does not answer: a listener whose queue is full drops what comes, like a black hole. With what fills it.
+pub(crate) async fn black_hole() -> (SocketAddr, Vec<TcpStream>, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    socket.bind(&any.into()).expect("a free port");
+    socket.listen(0).expect("a listener");
+    let hole = socket.local_addr().expect("bound").as_socket().expect("an address");
+    let mut fill = Vec::new();
+    while let Ok(Ok(io)) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(hole)).await {
+        fill.push(io);
+        assert!(fill.len() < 100, "the queue does not fill");
+    }
+    (hole, fill, socket)
+}
+
 pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     let (io, _) = testkit::within("a connection from the proxy", listener.accept()).await.expect("one");
     io.set_nodelay(true).expect("a TCP socket");

@@ -138,6 +138,25 @@ async fn a_name_that_is_not_bound_in_time_is_502_even_when_the_request_ends_with
     assert!(got.body.starts_with("exceeded 500.milliseconds to unspecified"), "{}", got.body);
 }
 
+/// Nor is a lack of descriptors here the endpoint's.
+#[tokio::test(start_paused = true)]
+async fn no_descriptor_left() {
+    let settings = RouterSettings { clients: Vec::new(), ..timeouts(None, 0, 0) };
+    let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", settings);
+    mesh.get("x", &[status(200)]).await;
+    for _ in 0..10 {
+        let (mut ex, mut head, _) = begin(&mut mesh);
+        let failure = Failure::Exhausted { reason: "Too many open files".into() };
+        let step = mesh.worker.on_failure(&mut ex, &mut head, failure, mesh.now);
+        let Step::Reply(answer) = step else { panic!("answered at once") };
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(answer.status == 502 && text.contains(": Too many open files ("), "{text}");
+        mesh.worker.on_end(ex, Outcome::Complete, mesh.now);
+    }
+    mesh.check(CLIENT, "service_creation/failures 10, failures/connect 10");
+    mesh.check(CLIENT, "requests 1, success 1, failures 0, failure_accrual/removals 0, loadbalancer/load 0");
+}
+
 /// A busy pool is nobody's fault: not tried elsewhere, not held against the endpoint, not retried.
 #[tokio::test(start_paused = true)]
 async fn too_many_waiters() {

@@ -122,10 +122,9 @@ async fn callers_that_give_up() {
         let mut head = FakeRequest::get("/");
         head.line("Host", "web");
         let arrival = arrival(at(1), mesh.now, true);
-        let (mut ex, _) = mesh.worker.on_head(&mut head, arrival);
+        let (ex, _) = mesh.worker.on_head(&mut head, arrival);
         let endpoint = std::sync::Arc::clone(ex.endpoint());
         mesh.advance(waited);
-        ex.cancelled(mesh.now);
         mesh.worker.on_end(ex, Outcome::CallerGone, mesh.now);
         let cost = endpoint.load.cost(mesh.now);
         assert_eq!(cost > last, slower, "after {waited} ms: {last} -> {cost}");

@@ -25,7 +25,10 @@ impl WorkerRouter {
         debug_assert_eq!(ex.phase, Phase::Sending, "{ex:?}");
         match failure {
             Failure::Connect { .. } => self.refused(ex, now),
-            Failure::TooManyWaiters => self.crowded(ex, now),
+            Failure::TooManyWaiters => self.crowded(ex, Fault::TooManyWaiters, answer::TOO_MANY_WAITERS, now),
+            Failure::Exhausted { reason } => {
+                self.crowded(ex, Fault::Connect, &answer::exhausted(&reason), now)
+            }
             Failure::Closed { reason, sent: Sent::Nothing } => self.unsent(ex, &reason, now),
             Failure::Closed { reason, sent } => {
                 if sent == Sent::SomeOnReused {
@@ -85,16 +88,16 @@ impl WorkerRouter {
         self.refuse(ex, Fault::Connect, &text, false, now)
     }
 
-    /// The endpoint has all the connections it may have, and a queue for them. It is busy, not ill: nothing is held against
-    /// it; and whoever is told to come back later adds no load elsewhere.
-    fn crowded(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+    /// The endpoint has all the connections it may have, and a queue for them, or this machine can make no more. The endpoint
+    /// is not ill: nothing is held against it; and whoever is told to come back later adds no load elsewhere.
+    fn crowded(&mut self, ex: &mut Exchange, fault: Fault, text: &str, now: Nanos) -> Step {
         let Some(attempt) = self.abandon(ex, now) else { return self.lost(ex, now) };
         let stats = &attempt.client().stats;
         let shard = stats.block.shard(self.worker);
         shard.inc(idx::CREATION_FAILURES);
         shard.record(idx::ACQUISITION, now.since(attempt.sent).millis());
-        stats.faults.count(Fault::TooManyWaiters);
-        self.refuse(ex, Fault::TooManyWaiters, answer::TOO_MANY_WAITERS, false, now)
+        stats.faults.count(fault);
+        self.refuse(ex, fault, text, false, now)
     }
 
     /// The back end never saw the request: another replica, within the requeue budget.

@@ -11,6 +11,15 @@ use crate::{context, hop};
 use balance::Nanos;
 
 impl WorkerRouter {
+    /// The head of an interim response that is passed on: takes off what concerns one connection only, and what a stranger
+    /// must not see.
+    pub fn on_interim(&mut self, head: &mut impl ResponseHead) {
+        hop::strip(head, &mut self.scratch);
+        if self.entrance.clear_context {
+            context::clear(head);
+        }
+    }
+
     /// The head of a final response is complete (interim ones stay with the engine).
     pub fn on_response(
         &mut self,

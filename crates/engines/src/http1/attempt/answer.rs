@@ -49,9 +49,8 @@ impl Attempt<'_> {
             100 => return After::Interim,
             102..200 => {
                 if framing.version == Version::Http11 {
-                    response.remove(Known::Connection.into());
+                    self.server.router.borrow_mut().on_interim(response);
                     response.remove(Known::ContentLength.into());
-                    response.remove(Known::TransferEncoding.into());
                     let out = flow.download.out.buffer(worker);
                     response.write_to(out);
                     out.extend_from_slice(b"\r\n");
@@ -128,7 +127,8 @@ impl Attempt<'_> {
         let held = std::mem::take(&mut download.held);
         download.passed = 0;
         let framed = ResponseFraming { body: Body::Length(held.len() as u64), ..download.framed };
-        if held.len() <= READ_SIZE {
+        // The router may put something behind one that is held for its size, for which it must be at hand.
+        if held.len() as u64 <= self.server.settings.hold_body.max(READ_SIZE as u64) {
             let after = self.decide(framed, &held, excess, worker);
             worker.recycle(held);
             return after.end();
@@ -205,8 +205,17 @@ impl Attempt<'_> {
         // What follows a CONNECT that was granted the caller takes for a tunnel; it must not be read as requests.
         let tunnel = request.method() == b"CONNECT" && response.status() < 300;
         download.until_close = until_close;
+        // What is left of a request behind its whole answer is nobody's, and a caller that was not told to go on may or may
+        // not send it: neither can be told from the next request.
+        let all_here = match framed.body {
+            Body::None => true,
+            Body::Length(n) => rest.len() as u64 >= n,
+            Body::Chunked | Body::UntilClose => false,
+        };
+        let unread = !flow.upload.decoder.is_done() && (all_here || flow.upload.continue_due);
         download.keep_caller = framing.request.keep_alive
             && !until_close
+            && !unread
             && !tunnel
             && self.dies.is_none_or(|at| worker.clock.now() < at)
             && worker.connections.draining() == Draining::No;

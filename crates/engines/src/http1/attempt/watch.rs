@@ -47,11 +47,7 @@ impl Attempt<'_> {
                 false
             }
         };
-        if !gone {
-            return Poll::Pending;
-        }
-        self.exchange.cancelled(worker.clock.now());
-        Poll::Ready(Ended::CallerGone)
+        if gone { Poll::Ready(Ended::CallerGone) } else { Poll::Pending }
     }
 
     /// Ready when nothing has moved for as long as a caller may keep others waiting.
