@@ -124,7 +124,7 @@ impl Connection {
             .await;
             drop(waiting);
             self.now = worker.clock.now();
-            if granted.is_some() {
+            if matches!(granted, Waited::Over(_)) {
                 exchange.queued(false, self.now);
             }
             match granted {
