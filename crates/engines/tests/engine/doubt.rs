@@ -1,6 +1,7 @@
 //! Connections nobody can be sure of are not used again, and what was said stays said.
 
 use crate::world::{Settings, World, accept, back_end, bytes, head, reset, rest};
+use engines::HttpSettings;
 use router::ServerSettings;
 use testkit::{PATIENCE, each_width, eventually};
 use tokio::io::AsyncWriteExt;
@@ -13,6 +14,7 @@ each_width!(
     cut_by_a_bad_body,
     answered_before_the_request_is_read,
     interim_heads,
+    long_answers_that_are_extended,
     more_requests_than_wanted,
     tunnels
 );
@@ -172,6 +174,31 @@ async fn interim_heads(workers: usize) {
         drop((io, back));
         world.finish().await;
     }
+}
+
+/// A held answer that is longer than what is read at once is all there when the router puts something behind it.
+async fn long_answers_that_are_extended(workers: usize) {
+    let (listener, address) = back_end().await;
+    let http = HttpSettings { hold_body: 64 << 10, ..HttpSettings::default() };
+    let world = World::with(workers, address, Settings::http(http)).await;
+    let mut io = world.caller().await;
+    io.write_all(b"TRACE / HTTP/1.1\r\nHost: web\r\nl5d-add-context: true\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("room");
+    let mut back = accept(&listener).await;
+    head(&mut back).await;
+    back.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n").await.expect("room");
+    back.write_all(&[b'x'; 40_000]).await.expect("room");
+    head(&mut io).await;
+    let (body, _) = rest(&mut io).await;
+    let tail = body.strip_prefix(&[b'x'; 40_000][..]).expect("the back end's own");
+    assert!(
+        String::from_utf8_lossy(tail).contains("--- Router: out ---"),
+        "{}",
+        String::from_utf8_lossy(tail)
+    );
+    drop(back);
+    world.finish().await;
 }
 
 /// Requests that nobody will answer lie unread when the connection is closed; that must not destroy the last answer.

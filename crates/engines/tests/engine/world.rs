@@ -66,6 +66,8 @@ impl World {
             servers: vec![ServerSettings { label: "s".into(), ..settings.server }],
             services: vec![Scope::global(settings.service)],
             clients: vec![Scope::global(client)],
+            // One key for both.
+            stream_after: http.hold_body,
             ..RouterSettings::default()
         };
         let metrics = Metrics::new(width);
