@@ -16,9 +16,14 @@ impl Clock {
     /// A clock that begins now.
     #[must_use]
     pub fn start() -> Clock {
-        #[expect(clippy::disallowed_methods, reason = "the one place where wall time is read")]
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin: Instant::now(), wall }
+        Clock { origin: Instant::now(), wall: system() }
+    }
+
+    /// The wall time of the system now, nanoseconds since the Unix epoch. Unlike [`Clock::now`] added to [`Clock::epoch`] it
+    /// follows when somebody sets the system's clock. For control; the request path asks the system nothing.
+    #[must_use]
+    pub fn wall() -> u64 {
+        nanos(system())
     }
 
     /// Now.
@@ -36,6 +41,15 @@ impl Clock {
     /// Nanoseconds since the Unix epoch at the clock's origin: add monotonic time to it for wall time.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        u64::try_from(self.wall.as_nanos()).unwrap_or(u64::MAX)
+        nanos(self.wall)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where wall time is read")]
+fn system() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn nanos(wall: Duration) -> u64 {
+    u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX)
 }

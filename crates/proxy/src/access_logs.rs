@@ -4,7 +4,7 @@ use crate::document as doc;
 use engines::Clock;
 use std::sync::Arc;
 use std::time::Duration;
-use telemetry::{AccessLog, AccessLogFile, AccessLogWriter, Metrics, Reopener, RollPolicy};
+use telemetry::{AccessLog, AccessLogClocks, AccessLogFile, AccessLogWriter, Metrics, Reopener, RollPolicy};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -37,8 +37,11 @@ impl AccessLogs {
             return Ok(AccessLogs::default());
         }
         let by_signal = files.iter().any(|(file, _): &(AccessLogFile, _)| file.policy == RollPolicy::Sighup);
-        let wall = Arc::new(move || clock.epoch().saturating_add(clock.now().0));
-        let (writer, logs) = AccessLogWriter::start(files, wall)?;
+        let clocks = AccessLogClocks {
+            steady: Arc::new(move || clock.epoch().saturating_add(clock.now().0)),
+            system: Arc::new(Clock::wall),
+        };
+        let (writer, logs) = AccessLogWriter::start(files, clocks)?;
         if by_signal {
             control.spawn(listen(signal(SignalKind::hangup())?, writer.reopener()));
         }

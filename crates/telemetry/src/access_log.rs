@@ -14,10 +14,11 @@ mod zone;
 pub use file::File;
 pub use line::Entry;
 pub use roll::RollPolicy;
-pub use writer::{Reopener, WallClock, Writer};
+pub use writer::{Clocks, Reopener, WallClock, Writer};
 
 use crate::Counter;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use writer::{Batch, Message};
 use zone::{Stamp, Zone};
@@ -40,11 +41,19 @@ struct Log {
     writer: SyncSender<Message>,
     zone: Zone,
     dropped: Counter,
+    /// How far the system's clock has moved away from the steady one of those who write lines, nanoseconds.
+    drift: Arc<AtomicI64>,
 }
 
 impl AccessLog {
-    fn new(file: usize, writer: SyncSender<Message>, zone: Zone, dropped: Counter) -> AccessLog {
-        AccessLog(Arc::new(Log { file, writer, zone, dropped }))
+    fn new(
+        file: usize,
+        writer: SyncSender<Message>,
+        zone: Zone,
+        dropped: Counter,
+        drift: Arc<AtomicI64>,
+    ) -> AccessLog {
+        AccessLog(Arc::new(Log { file, writer, zone, dropped, drift }))
     }
 
     /// A hand of the log for one worker.
@@ -69,7 +78,8 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Writes a line. `wall` is the time in nanoseconds since the Unix epoch. Neither blocks nor fails: a line there is no
+    /// Writes a line. `wall` is the time by the steady clock ([`Clocks::steady`]), nanoseconds since the Unix epoch; the
+    /// line tells the system's. Neither blocks nor fails: a line there is no
     /// room for is dropped and counted (`access_log/dropped`).
     pub fn add(&mut self, wall: u64, entry: &Entry<'_>) {
         if self.buffer.len() + entry.most() > MOST || self.buffer.capacity() == 0 {
@@ -79,6 +89,7 @@ impl Lines {
                 return;
             }
         }
+        let wall = wall.saturating_add_signed(self.log.drift.load(Relaxed));
         let stamp = self.stamp.at(wall, &self.log.zone);
         entry.write(stamp, &mut self.buffer);
         if self.buffer.len() >= ENOUGH {

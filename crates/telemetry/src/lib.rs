@@ -14,7 +14,7 @@ mod render;
 mod tree;
 
 pub use access_log::{AccessLog, Entry, Lines, Reopener, RollPolicy, WallClock};
-pub use access_log::{File as AccessLogFile, Writer as AccessLogWriter};
+pub use access_log::{Clocks as AccessLogClocks, File as AccessLogFile, Writer as AccessLogWriter};
 pub use block::{Block, BlockSpec, Shard, Total};
 pub use counter::Counter;
 pub use histogram::{Histogram, Summary, bucket_limits};

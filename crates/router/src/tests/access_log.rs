@@ -15,8 +15,11 @@ fn logged(settings: RouterSettings) -> (Mesh, impl FnOnce(Mesh) -> Vec<String>) 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
     let file = AccessLogFile { path, policy: RollPolicy::Never, append: true, keep: None };
-    let (mut writer, logs) =
-        AccessLogWriter::start(vec![(file, Counter::default())], Arc::new(|| 0)).unwrap();
+    let (mut writer, logs) = AccessLogWriter::start(
+        vec![(file, Counter::default())],
+        telemetry::AccessLogClocks { steady: Arc::new(|| 0), system: Arc::new(|| 0) },
+    )
+    .unwrap();
     let mesh = Mesh::new(DTAB, RouterSettings { access_log: logs.into_iter().next(), ..settings });
     let read = move |mesh: Mesh| {
         drop(mesh);

@@ -370,3 +370,21 @@ async fn retries_do_not_multiply_connects() {
     assert_eq!((got.status, got.saw.len()), (502, 26));
     mesh.check("service/svc/x", "retries/total 0, failures 1");
 }
+
+/// A connection that closes just when a request is sent on it: where the request may not be repeated it fails, but that
+/// says nothing about the endpoint.
+#[tokio::test(start_paused = true)]
+async fn a_race_with_an_idle_connection_is_nobodys_fault() {
+    let accrual =
+        balance::AccrualPolicy::ConsecutiveFailures { failures: 1, backoff: balance::AccrualPolicy::BACKOFF };
+    let partial = ClientPartial { accrual: Some(accrual), ..Default::default() };
+    let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", client(RouterSettings::default(), partial));
+    for (sent, removals) in [(Sent::SomeOnReused, 0), (Sent::Some, 1)] {
+        let mut post = FakeRequest::new("POST", b"/");
+        post.line("Host", "web");
+        let got = mesh.send(post, &[Does::Closes(sent)]).await;
+        assert_eq!((got.status, got.saw.len()), (502, 1));
+        mesh.check("client/$/inet/127.1/80", &format!("failure_accrual/removals {removals}"));
+    }
+    mesh.check("client/$/inet/127.1/80", "requests 2, failures 2, failures/closed 2, pending 0");
+}

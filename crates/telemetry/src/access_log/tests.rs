@@ -24,7 +24,7 @@ fn entry(target: &[u8]) -> Entry<'_> {
 fn log(room: usize) -> (AccessLog, Receiver<Message>, Counter) {
     let (to, queue) = sync_channel(room);
     let dropped = Counter::default();
-    (AccessLog::new(0, to, Zone::named("UTC0"), dropped.clone()), queue, dropped)
+    (AccessLog::new(0, to, Zone::named("UTC0"), dropped.clone(), Arc::default()), queue, dropped)
 }
 
 fn batch(queue: &Receiver<Message>) -> Option<Batch> {
@@ -111,7 +111,31 @@ fn text(path: &Path) -> String {
 }
 
 fn writer(files: Vec<(File, Counter)>) -> (Writer, Vec<AccessLog>) {
-    Writer::start(files, Arc::new(|| WALL)).expect("a thread")
+    Writer::start(files, clocks(WALL)).expect("a thread")
+}
+
+/// The steady clock stands at [`WALL`].
+fn clocks(system: u64) -> Clocks {
+    Clocks { steady: Arc::new(|| WALL), system: Arc::new(move || system) }
+}
+
+#[test]
+fn lines_tell_the_time_of_the_system() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let written = |steady: u64, system: u64, name: &str| {
+        let path = folder.path().join(name);
+        let (mut writer, logs) =
+            Writer::start(vec![(file(&path), Counter::default())], clocks(system)).expect("a thread");
+        logs[0].lines().add(steady, &entry(b"/"));
+        assert!(writer.stop(Duration::from_secs(30)));
+        text(&path)
+    };
+    let [now, ahead, behind] = [(WALL, WALL, "a"), (WALL, WALL + HOUR, "b"), (WALL, WALL - HOUR, "c")]
+        .map(|(s, w, f)| written(s, w, f));
+    assert!(now != ahead && now != behind && !now.is_empty());
+    assert_eq!(ahead, written(WALL + HOUR, WALL, "d"));
+    assert_eq!(behind, written(WALL - HOUR, WALL, "e"));
 }
 
 /// Dataplane.md §13 row 28, in this room: each log has its own lines only. Several hands each, as with several workers.

@@ -6,7 +6,7 @@ use super::zone::Zone;
 use crate::Counter;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,6 +20,32 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The wall clock: nanoseconds since the Unix epoch.
 pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The clocks that access logs go by.
+#[derive(Clone)]
+pub struct Clocks {
+    /// What [`super::Lines::add`] is told: as the system's was when the process started, and steady since.
+    pub steady: WallClock,
+    /// The system's, which may be set at any time. Read about once a second, in the writer's thread.
+    pub system: WallClock,
+}
+
+impl Clocks {
+    /// How far the system's clock is ahead of the steady one, nanoseconds.
+    fn drift(&self) -> i64 {
+        (self.system)().wrapping_sub((self.steady)()).cast_signed()
+    }
+
+    fn second(&self) -> u64 {
+        (self.system)() / 1_000_000_000
+    }
+}
+
+impl std::fmt::Debug for Clocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clocks").field("drift", &self.drift()).finish_non_exhaustive()
+    }
+}
 
 /// Lines on their way to a file, and the way back for their buffer.
 #[derive(Debug)]
@@ -51,18 +77,19 @@ impl Writer {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(files: Vec<(File, Counter)>, wall: WallClock) -> io::Result<(Writer, Vec<AccessLog>)> {
+    pub fn start(files: Vec<(File, Counter)>, clocks: Clocks) -> io::Result<(Writer, Vec<AccessLog>)> {
         let zone = Zone::local();
         let (to, queue) = sync_channel(QUEUE);
+        let drift = Arc::new(AtomicI64::new(clocks.drift()));
         let log = |(i, (_, dropped)): (usize, &(File, Counter))| {
-            AccessLog::new(i, to.clone(), zone.clone(), dropped.clone())
+            AccessLog::new(i, to.clone(), zone.clone(), dropped.clone(), Arc::clone(&drift))
         };
         let logs = files.iter().enumerate().map(log).collect();
         let files =
             files.into_iter().map(|(file, dropped)| LogFile::new(file, zone.clone(), dropped)).collect();
         let stopping = Arc::new(AtomicBool::new(false));
         let (done, ended) = sync_channel(1);
-        let work = Work { files, queue, wall, stopping: stopping.clone() };
+        let work = Work { files, queue, clocks, drift, stopping: stopping.clone() };
         let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
             work.run();
             drop(done);
@@ -113,19 +140,20 @@ impl Reopener {
 struct Work {
     files: Vec<LogFile>,
     queue: Receiver<Message>,
-    wall: WallClock,
+    clocks: Clocks,
+    drift: Arc<AtomicI64>,
     stopping: Arc<AtomicBool>,
 }
 
 impl Work {
     fn run(mut self) {
-        let mut looked = self.second();
+        let mut looked = self.clocks.second();
         self.files.iter_mut().for_each(|file| file.look(looked));
         loop {
             match self.queue.recv_timeout(LOOK) {
                 Ok(Message::Batch(batch)) => self.write(batch),
                 Ok(Message::Reopen) => {
-                    let now = self.second();
+                    let now = self.clocks.second();
                     self.files.iter_mut().for_each(|file| file.reopen(now));
                 }
                 // The queue was full when the end was asked for, or nobody can write any more.
@@ -133,9 +161,10 @@ impl Work {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
-            let now = self.second();
+            let now = self.clocks.second();
             if now != looked {
                 looked = now;
+                self.drift.store(self.clocks.drift(), Ordering::Relaxed);
                 self.files.iter_mut().for_each(|file| file.look(now));
             }
         }
@@ -143,14 +172,10 @@ impl Work {
 
     fn write(&mut self, batch: Batch) {
         let Batch { file, mut bytes, back } = batch;
-        let now = self.second();
+        let now = self.clocks.second();
         self.files[file].write(&bytes, now);
         bytes.clear();
         // Fails when the worker is gone.
         let _ = back.try_send(bytes);
-    }
-
-    fn second(&self) -> u64 {
-        (self.wall)() / 1_000_000_000
     }
 }
