@@ -357,8 +357,9 @@ impl Places<'_> {
 
 /// `one of `a`, `b``; long lists are cut.
 pub(crate) fn list_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    names.sort();
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    let mut names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     let more = names.len() > 24;
     names.truncate(24);
     let dots = if more { ", …" } else { "" };

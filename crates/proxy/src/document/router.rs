@@ -96,8 +96,8 @@ config! {
     former {
         "timeoutMs" until "1.0.0" => "`totalTimeoutMs` of `service` and `requestAttemptTimeoutMs` of `client` limit requests",
         "maxChunkKB" until "1.6.0" => "chunks are passed on as they come",
-        "maxRequestKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
-        "maxResponseKB" until "1.7.0" => "bodies are not held whole, so they need no limit",
+        "maxRequestKB" until "1.7.0" => "bodies are passed on as they come, or held up to a fixed limit: see `streamingEnabled`",
+        "maxResponseKB" until "1.7.0" => "bodies are passed on as they come, or held up to a fixed limit: see `streamingEnabled`",
     }
     rule one_way_of_streaming;
 }

@@ -433,8 +433,10 @@ fn keys_of_older_linkerds_are_ignored_with_a_warning() {
         wrong(&document.warnings),
         [
             "3: key `maxChunkKB` ended with Linkerd 1.6.0 and is ignored: chunks are passed on as they come",
-            "4: key `maxRequestKB` ended with Linkerd 1.7.0 and is ignored: bodies are not held whole, so they need no limit",
-            "5: key `maxResponseKB` ended with Linkerd 1.7.0 and is ignored: bodies are not held whole, so they need no limit",
+            "4: key `maxRequestKB` ended with Linkerd 1.7.0 and is ignored: bodies are passed on as they come, or held up to a \
+             fixed limit: see `streamingEnabled`",
+            "5: key `maxResponseKB` ended with Linkerd 1.7.0 and is ignored: bodies are passed on as they come, or held up to a \
+             fixed limit: see `streamingEnabled`",
             "6: key `timeoutMs` ended with Linkerd 1.0.0 and is ignored: `totalTimeoutMs` of `service` and \
              `requestAttemptTimeoutMs` of `client` limit requests",
             "7: key `engine` ended with Linkerd 1.3.0 and is ignored: there is one engine",
