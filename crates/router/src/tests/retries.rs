@@ -375,8 +375,7 @@ async fn retries_do_not_multiply_connects() {
 /// says nothing about the endpoint.
 #[tokio::test(start_paused = true)]
 async fn a_race_with_an_idle_connection_is_nobodys_fault() {
-    let accrual =
-        balance::AccrualPolicy::ConsecutiveFailures { failures: 1, backoff: balance::AccrualPolicy::BACKOFF };
+    let accrual = AccrualPolicy::ConsecutiveFailures { failures: 1, backoff: AccrualPolicy::BACKOFF };
     let partial = ClientPartial { accrual: Some(accrual), ..Default::default() };
     let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", client(RouterSettings::default(), partial));
     for (sent, removals) in [(Sent::SomeOnReused, 0), (Sent::Some, 1)] {
