@@ -1,7 +1,7 @@
 //! Retries, requeues, budgets, accrual (dataplane.md §5, §6.4; rows 6 to 12 and 29 to 36, 82).
 
 use super::mesh::*;
-use crate::seam::Sent;
+use crate::seam::{Failure, Sent, Step};
 use crate::testing::{FakeRequest, FakeResponse};
 use crate::*;
 use balance::{AccrualPolicy, Backoff, BudgetConfig, Nanos};
@@ -386,4 +386,22 @@ async fn a_race_with_an_idle_connection_is_nobodys_fault() {
         mesh.check("client/$/inet/127.1/80", &format!("failure_accrual/removals {removals}"));
     }
     mesh.check("client/$/inet/127.1/80", "requests 2, failures 2, failures/closed 2, pending 0");
+}
+
+/// A connection nobody used before is wanted of the endpoint whose idle one had gone stale, and of no other.
+#[tokio::test(start_paused = true)]
+async fn a_fresh_connection_is_wanted_of_one_endpoint() {
+    let mut mesh = Mesh::plain("/svc=>/#/t");
+    mesh.stage.up("/web", &[1, 2]);
+    mesh.get("web", &[status(200)]).await;
+    let mut head = request("GET", "web");
+    let (mut ex, step) = mesh.worker.on_head(&mut head, arrival(at(9), mesh.now, true));
+    assert!(matches!(step, Step::Send) && !ex.wants_fresh_connection());
+    let first = ex.endpoint().id;
+    let stale = Failure::Closed { reason: "reset".into(), sent: Sent::SomeOnReused };
+    let step = mesh.worker.on_failure(&mut ex, &mut head, stale, mesh.now);
+    assert!(matches!(step, Step::Send) && ex.endpoint().id == first && ex.wants_fresh_connection());
+    let refused = Failure::Connect { reason: "refused".into() };
+    let step = mesh.worker.on_failure(&mut ex, &mut head, refused, mesh.now);
+    assert!(matches!(step, Step::Send) && ex.endpoint().id != first && !ex.wants_fresh_connection());
 }
