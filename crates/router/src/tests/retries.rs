@@ -316,7 +316,7 @@ async fn a_dropped_probe_is_given_back() {
         let mut head = request("GET", "x");
         let arrival = arrival(at(1), mesh.now, true);
         let (ex, step) = mesh.worker.on_head(&mut head, arrival);
-        assert!(matches!(step, seam::Step::Send));
+        assert!(matches!(step, Step::Send));
         drop(ex);
     }
     mesh.check(CLIENT, "failure_accrual/probes 3, failure_accrual/revivals 0, pending 0");
