@@ -74,16 +74,7 @@ macro_rules! config {
                     },
                 }),*],
                 later: &[$($($later),*)?],
-                only: &[$($($crate::OnlyMeta {
-                    key: $only,
-                    doc: &[$($only_doc),*],
-                    ty: <$only_ty as $crate::Decode>::describe,
-                    default: $only_default,
-                    is_default: |node, cx| {
-                        let value = <$only_ty as $crate::Decode>::decode(node, cx)?;
-                        Some(value == $crate::default_of::<$only_ty>($only_default))
-                    },
-                }),*)?],
+                only: $crate::config!(@only $($([$($only_doc),*] $only : $only_ty = $only_default;)*)?),
                 former: &[$($($crate::FormerMeta { key: $former, until: $until, reason: $reason }),*)?],
             };
 
@@ -146,16 +137,7 @@ macro_rules! config {
                     },
                 }),*],
                 later: &[$($($later),*)?],
-                only: &[$($($crate::OnlyMeta {
-                    key: $only,
-                    doc: &[$($only_doc),*],
-                    ty: <$only_ty as $crate::Decode>::describe,
-                    default: $only_default,
-                    is_default: |node, cx| {
-                        let value = <$only_ty as $crate::Decode>::decode(node, cx)?;
-                        Some(value == $crate::default_of::<$only_ty>($only_default))
-                    },
-                }),*)?],
+                only: $crate::config!(@only $($([$($only_doc),*] $only : $only_ty = $only_default;)*)?),
                 former: &[$($($crate::FormerMeta { key: $former, until: $until, reason: $reason }),*)?],
             };
 
@@ -181,6 +163,18 @@ macro_rules! config {
         $crate::config!(@decode $name);
     };
 
+    (@only $([$($doc:expr),*] $key:literal : $ty:ty = $default:literal;)*) => {
+        &[$($crate::OnlyMeta {
+            key: $key,
+            doc: &[$($doc),*],
+            ty: <$ty as $crate::Decode>::describe,
+            default: $default,
+            is_default: |node, cx| {
+                let value = <$ty as $crate::Decode>::decode(node, cx)?;
+                Some(value == $crate::default_of::<$ty>($default))
+            },
+        }),*]
+    };
     (@decode $name:ident) => {
         impl $crate::Decode for $name {
             fn describe() -> $crate::Type {

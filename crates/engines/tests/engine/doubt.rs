@@ -1,6 +1,6 @@
 //! Connections nobody can be sure of are not used again, and what was said stays said.
 
-use crate::world::{Settings, World, accept, back_end, bytes, head, reset, rest};
+use crate::world::{Settings, World, accept, asked, back_end, bytes, head, reset, rest};
 use engines::HttpSettings;
 use router::ServerSettings;
 use testkit::{PATIENCE, each_width, eventually};
@@ -68,10 +68,7 @@ async fn bytes_behind_an_answer(workers: usize) {
 async fn empty_line_before_an_answer(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::start(workers, address).await;
-    let mut io = world.caller().await;
-    io.write_all(GET).await.expect("room");
-    let mut back = accept(&listener).await;
-    head(&mut back).await;
+    let (mut io, mut back) = asked(&world, &listener, GET).await;
     back.write_all(&[b"\r\n", OK].concat()).await.expect("room");
     let answer = head(&mut io).await;
     assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{answer}");
@@ -84,10 +81,7 @@ async fn resets_mid_answer(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::start(workers, address).await;
     for first in [0, 1, 100_000] {
-        let mut io = world.caller().await;
-        io.write_all(GET).await.expect("room");
-        let mut back = accept(&listener).await;
-        head(&mut back).await;
+        let (mut io, mut back) = asked(&world, &listener, GET).await;
         back.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n").await.expect("room");
         back.write_all(&vec![b'.'; first]).await.expect("room");
         head(&mut io).await;
@@ -127,10 +121,7 @@ async fn cut_answer_to_an_old_caller(workers: usize) {
 async fn cut_by_a_bad_body(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::start(workers, address).await;
-    let mut io = world.caller().await;
-    io.write_all(POST).await.expect("room");
-    let mut back = accept(&listener).await;
-    head(&mut back).await;
+    let (mut io, mut back) = asked(&world, &listener, POST).await;
     back.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello").await.expect("room");
     head(&mut io).await;
     assert_eq!(bytes(&mut io, 5).await, b"hello");
@@ -144,10 +135,7 @@ async fn cut_by_a_bad_body(workers: usize) {
 async fn answered_before_the_request_is_read(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::start(workers, address).await;
-    let mut io = world.caller().await;
-    io.write_all(POST).await.expect("room");
-    let mut back = accept(&listener).await;
-    head(&mut back).await;
+    let (mut io, mut back) = asked(&world, &listener, POST).await;
     back.write_all(OK).await.expect("room");
     let answer = head(&mut io).await;
     assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
@@ -162,10 +150,7 @@ async fn interim_heads(workers: usize) {
         let (listener, address) = back_end().await;
         let server = ServerSettings { clear_context, ..ServerSettings::default() };
         let world = World::with(workers, address, Settings { server, ..Settings::default() }).await;
-        let mut io = world.caller().await;
-        io.write_all(GET).await.expect("room");
-        let mut back = accept(&listener).await;
-        head(&mut back).await;
+        let (mut io, mut back) = asked(&world, &listener, GET).await;
         let hints = b"HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nTE: x\r\nLink: </a>\r\nL5d-X: 1\r\n\r\n";
         back.write_all(&[&hints[..], OK].concat()).await.expect("room");
         let own = if clear_context { "" } else { "L5d-X: 1\r\n" };

@@ -1,6 +1,6 @@
 //! Callers that go away while they wait are noticed, their attempts are given up, and nothing is left of them.
 
-use crate::world::{Settings, World, accept, back_end, black_hole, bytes, head, reset, rest};
+use crate::world::{Settings, World, accept, asked, back_end, black_hole, bytes, head, reset, rest};
 use balance::{Backoff, BudgetConfig, Nanos};
 use engines::HttpSettings;
 use router::{Classifier, PoolSettings, Retries, ServicePartial};
@@ -45,10 +45,7 @@ async fn given_up(world: World, mut back: TcpStream) {
 async fn reset_while_the_back_end_is_silent(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::start(workers, address).await;
-    let mut io = world.caller().await;
-    io.write_all(GET).await.expect("room");
-    let mut back = accept(&listener).await;
-    head(&mut back).await;
+    let (io, back) = asked(&world, &listener, GET).await;
     reset(io);
     given_up(world, back).await;
 }
@@ -58,10 +55,7 @@ async fn reset_with_requests_behind(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::start(workers, address).await;
     for behind in [1, 4_000] {
-        let mut io = world.caller().await;
-        io.write_all(GET).await.expect("room");
-        let mut back = accept(&listener).await;
-        head(&mut back).await;
+        let (mut io, mut back) = asked(&world, &listener, GET).await;
         io.write_all(&GET.repeat(behind)).await.expect("room");
         tokio::time::sleep(Duration::from_millis(50)).await;
         reset(io);
@@ -78,10 +72,7 @@ async fn reset_during_a_back_off(workers: usize) {
     let classifier = Some(Classifier::RetryableRead5xx);
     let service = ServicePartial { retries: Some(retries), classifier, ..ServicePartial::default() };
     let world = World::with(workers, address, Settings { service, ..Settings::default() }).await;
-    let mut io = world.caller().await;
-    io.write_all(GET).await.expect("room");
-    let mut back = accept(&listener).await;
-    head(&mut back).await;
+    let (io, mut back) = asked(&world, &listener, GET).await;
     back.write_all(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n").await.expect("room");
     world.wait("/retries/total", 1.0).await;
     reset(io);
@@ -152,10 +143,7 @@ async fn reset_in_a_silent_answer(workers: usize) {
 }
 
 async fn silent_answer(world: &World, listener: &tokio::net::TcpListener) -> (TcpStream, TcpStream) {
-    let mut io = world.caller().await;
-    io.write_all(GET).await.expect("room");
-    let mut back = accept(listener).await;
-    head(&mut back).await;
+    let (mut io, mut back) = asked(world, listener, GET).await;
     back.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n").await.expect("room");
     head(&mut io).await;
     assert_eq!(bytes(&mut io, 8).await, b"3\r\none\r\n");
@@ -166,10 +154,7 @@ async fn silent_answer(world: &World, listener: &tokio::net::TcpListener) -> (Tc
 async fn closed_while_the_back_end_is_silent(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::with(workers, address, half_closed(200)).await;
-    let mut io = world.caller().await;
-    io.write_all(GET).await.expect("room");
-    let mut back = accept(&listener).await;
-    head(&mut back).await;
+    let (io, back) = asked(&world, &listener, GET).await;
     drop(io);
     given_up(world, back).await;
 }
@@ -209,10 +194,7 @@ async fn said_everything(workers: usize) {
 async fn requests_read_ahead(workers: usize) {
     let (listener, address) = back_end().await;
     let world = World::start(workers, address).await;
-    let mut io = world.caller().await;
-    io.write_all(GET).await.expect("room");
-    let mut back = accept(&listener).await;
-    head(&mut back).await;
+    let (mut io, mut back) = asked(&world, &listener, GET).await;
     for part in [&b"GET /1 HTTP/1.1\r\nHo"[..], b"st: web\r\n\r\nGET /2 HTTP/1.1\r\nHost: web\r\n\r\n"] {
         io.write_all(part).await.expect("room");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -181,6 +181,15 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     io
 }
 
+/// A caller whose request the back end has read the head of, and the back end's side of that.
+pub(crate) async fn asked(world: &World, listener: &TcpListener, request: &[u8]) -> (TcpStream, TcpStream) {
+    let mut io = world.caller().await;
+    io.write_all(request).await.expect("room");
+    let mut back = accept(listener).await;
+    head(&mut back).await;
+    (io, back)
+}
+
 /// A head, read byte by byte so that nothing behind it is touched.
 pub(crate) async fn head(io: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
