@@ -3,13 +3,16 @@
 //! [`document::load`] reads and checks a file, [`Proxy::start`] runs it.
 
 mod access_logs;
+mod administration;
 mod delegator;
 pub mod document;
 pub mod explain;
 mod process;
+mod sockets;
 mod sources;
 mod translate;
 
 pub use delegator::Asked;
-pub use process::{Bound, Options, Proxy, StartError};
+pub use process::{Bound, Options, Proxy};
+pub use sockets::StartError;
 pub use sources::Sources;

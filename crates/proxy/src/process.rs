@@ -1,16 +1,15 @@
 //! A running proxy: started from a document, stopped without losing a request.
 
 use crate::access_logs::AccessLogs;
-use crate::delegator;
+use crate::administration::serve_admin;
 use crate::document as doc;
-use crate::explain;
+use crate::sockets::{StartError, listen_all};
 use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
 use engines::{Clock, Drained, Workers};
 use naming::{Binder, BinderSettings};
 use router::{ClientFactory, Router, ServerId};
-use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,47 +32,6 @@ pub struct Options {
 
 /// Most workers that are started without being asked for.
 const MOST_WORKERS: usize = 4;
-
-/// Why a proxy did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// A socket could not be bound.
-    Listen {
-        /// What it was for.
-        what: String,
-        /// Where.
-        address: SocketAddr,
-        /// The system's words.
-        error: std::io::Error,
-    },
-    /// Threads or descriptors ran out.
-    System(std::io::Error),
-    /// An environment variable that the document relies on is not set.
-    Environment(&'static str),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen { what, address, error } => {
-                write!(f, "cannot listen on {address} for {what}: {error}")?;
-                match error.kind() {
-                    std::io::ErrorKind::AddrInUse => {
-                        write!(f, " (which process has it: `ss -ltnp 'sport = :{}'`)", address.port())
-                    }
-                    std::io::ErrorKind::AddrNotAvailable => {
-                        write!(f, " (no interface of this host has the address {})", address.ip())
-                    }
-                    _ => Ok(()),
-                }
-            }
-            StartError::System(e) => write!(f, "cannot start: {e}"),
-            StartError::Environment(missing) => f.write_str(missing),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
 
 /// A server that listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,20 +155,6 @@ fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
 }
 
-/// Binds the sockets of all routers.
-fn listen_all(document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartError> {
-    let listen = |label: &str, server: &doc::HttpServer| {
-        let (what, address) = (format!("router `{label}`"), server.address());
-        let listener = engines::listen(address, &translate::socket(&server.socket_options));
-        listener.map_err(|error| StartError::Listen { what, address, error })
-    };
-    document
-        .routers
-        .iter()
-        .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s)).collect())
-        .collect()
-}
-
 /// What all routers are built with.
 struct Common<'a> {
     metrics: &'a Metrics,
@@ -255,34 +199,4 @@ async fn vital(task: impl Future<Output = ()> + Send + 'static) {
         tracing::error!("the binder failed; the process ends so that it can be started again");
         std::process::abort();
     }
-}
-
-async fn serve_admin(
-    document: &doc::Document,
-    metrics: &Metrics,
-    shutdown: &Arc<Notify>,
-    sources: &Arc<Sources>,
-    task: &mut JoinSet<()>,
-) -> Result<(SocketAddr, AdminHandle), StartError> {
-    let address = document.admin.address();
-    let asked = shutdown.clone();
-    let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
-    for doc::Telemeter::Prometheus(p) in &document.telemetry {
-        routes = routes.prometheus(&p.path, metrics, &p.prefix);
-    }
-    let routes = delegator::add(routes, sources);
-    let routes = explain::page::add(routes, &Arc::new(document.clone()), sources);
-    let socket = translate::socket(&document.admin.socket_options);
-    let listener = engines::listen(address, &socket).map_err(|error| StartError::Listen {
-        what: "the admin server".to_owned(),
-        address,
-        error,
-    })?;
-    let server =
-        admin::Admin::on(listener, routes, translate::admin_limits(&socket)).map_err(StartError::System)?;
-    let bound = server.address();
-    let stop = server.handle();
-    task.spawn(server.serve());
-    tracing::info!("serving http admin on {bound}");
-    Ok((bound, stop))
 }
