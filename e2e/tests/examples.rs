@@ -138,11 +138,7 @@ fn share(promised: f64, text: &str, output: &str) -> Result<(), String> {
 fn what_files_say_is_understood() {
     let text = "# A title: with a colon.\n# start: A=b wayleave proxy x.yaml\n# beside: sleep 9\nrouters:\n\
                 # try: curl -s here\n# expect: a\n# expect: about 10 % b\n# never: c\n  # try: two\n  # soon: d e\n";
-    let one = vec![
-        Promise::Expect("a".into()),
-        Promise::Share(10.0, "b".into()),
-        Promise::Never("c".into()),
-    ];
+    let one = vec![Promise::Expect("a".into()), Promise::Share(10.0, "b".into()), Promise::Never("c".into())];
     let tries = vec![
         Try { command: "curl -s here".into(), promises: one },
         Try { command: "two".into(), promises: vec![Promise::Soon("d e".into())] },
@@ -235,7 +231,8 @@ fn the_index_is_complete() {
 /// A kind that is built is shown by some example; how is found by its name.
 #[test]
 fn every_kind_has_an_example() {
-    let reference = fs::read_to_string(root().join("docs/reference/linkerd.md")).expect("the reference is there");
+    let reference =
+        fs::read_to_string(root().join("docs/reference/linkerd.md")).expect("the reference is there");
     let kinds = reference.lines().filter_map(|l| l.strip_prefix("### `")?.strip_suffix('`'));
     let all: String = files().into_iter().map(|(_, text)| text).collect();
     let shown = |kind: &str| {
@@ -261,16 +258,18 @@ impl Stage {
         copy(&self::folder(), folder.path());
         let bin = folder.path().join("bin");
         fs::create_dir(&bin).expect("the folder can be written");
-        std::os::unix::fs::symlink(wayleave_binary(), bin.join("wayleave")).expect("the folder can be written");
+        std::os::unix::fs::symlink(wayleave_binary(), bin.join("wayleave"))
+            .expect("the folder can be written");
         // dnsmasq is where only root's shells look.
         let path = format!("{}:{}:/usr/sbin", bin.display(), std::env::var("PATH").unwrap_or_default());
         Stage { folder, path }
     }
 
     fn run(&self, command: &str) -> Output {
-        let mut bash = Command::new("bash");
-        bash.args(["-c", command]).current_dir(self.folder.path()).env("PATH", &self.path);
-        bash.output().expect("bash is installed")
+        let mut bash = Command::new("timeout");
+        bash.args(["--kill-after=1", "30", "bash", "-c", command]);
+        bash.current_dir(self.folder.path()).env("PATH", &self.path);
+        bash.output().expect("bash and timeout are installed")
     }
 
     fn start(&self, name: &str, command: &str) -> Process {
@@ -284,18 +283,17 @@ impl Stage {
         loop {
             let output = self.run(&one.command);
             let text = String::from_utf8_lossy(&output.stdout);
-            let broken: Vec<_> = one.promises.iter().filter_map(|p| Some((p, p.kept(&text).err()?))).collect();
+            let broken: Vec<_> = one.promises.iter().filter_map(|p| p.kept(&text).err()).collect();
             if output.status.success() && broken.is_empty() {
                 return Ok(());
             }
             let patient = one.promises.iter().any(|p| matches!(p, Promise::Soon(_)));
             if !patient || tokio::time::Instant::now() > end {
-                let why: Vec<_> = broken.into_iter().map(|(_, why)| why).collect();
                 let err = String::from_utf8_lossy(&output.stderr);
                 return Err(format!(
                     "`{}` {}\n{}:\n{text}{err}",
                     one.command,
-                    why.join(", "),
+                    broken.join(", "),
                     output.status
                 ));
             }

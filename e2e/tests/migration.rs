@@ -38,7 +38,8 @@ fn steps<'a>(blocks: &[&'a str]) -> Vec<Step<'a>> {
 
 #[test]
 fn steps_are_found() {
-    let text = "a\n```sh\none\n# prints: x y\ntwo &\n```\nb\n```yaml\nc: d\n```\n```sh\nthree\n# prints: z\n```\n";
+    let text =
+        "a\n```sh\none\n# prints: x y\ntwo &\n```\nb\n```yaml\nc: d\n```\n```sh\nthree\n# prints: z\n```\n";
     let step = |command, prints| Step { command, prints };
     let expected = [step("one", vec!["x y"]), step("two &", vec![]), step("three", vec!["z"])];
     assert_eq!(steps(&blocks(text, "sh")), expected);
@@ -56,7 +57,8 @@ async fn every_step_does_what_it_says() {
     fs::create_dir(&bin).expect("the folder can be written");
     std::os::unix::fs::symlink(wayleave_binary(), bin.join("wayleave")).expect("the folder can be written");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    fs::write(folder.path().join("linkerd.yaml"), blocks(&guide, "yaml")[0]).expect("the folder can be written");
+    fs::write(folder.path().join("linkerd.yaml"), blocks(&guide, "yaml")[0])
+        .expect("the folder can be written");
     let at = "127.0.0.1:8888".parse().expect("an address");
     let backend = Backend::start_at(at, [Play::text("from the replica")]).await;
 
