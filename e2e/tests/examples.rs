@@ -354,7 +354,7 @@ async fn drive(example: &Example, workers: usize) -> Result<(), String> {
     let mut ended = None;
     eventually(PATIENCE, &example.name, || {
         ended = proxy.ended();
-        let done = ended.is_some() || proxy.log().lines().any(|l| l.ends_with("initialized"));
+        let done = ended.is_some() || proxy.log().lines().any(|l| l.contains("initialized"));
         async move { done }
     })
     .await;

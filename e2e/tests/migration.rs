@@ -67,7 +67,7 @@ async fn every_step_does_what_it_says() {
     // The first one makes what the old Linkerd is started on.
     run(&steps.next().expect("there are steps"), folder.path(), &path);
     let mut old = Process::start("old", wayleave_binary(), ["proxy", "linkerd.yaml"], folder.path());
-    old.wait_line("the old proxy", |l| l.ends_with("initialized")).await;
+    old.wait_line("the old proxy", |l| l.contains("initialized")).await;
     proxies.push(old);
     for (number, step) in steps.enumerate() {
         match step.command.strip_suffix(" &") {
