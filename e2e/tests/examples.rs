@@ -56,8 +56,8 @@ impl Example {
                 faults.push(format!("{name}:{}: {fault}", number + 1));
             }
         }
-        if !found.start.ends_with(&format!("wayleave proxy {name}")) {
-            faults.push(format!("{name}: `# start:` has to end with `wayleave proxy {name}`"));
+        if !found.start.contains("wayleave proxy ") || !found.start.ends_with(&format!(" {name}")) {
+            faults.push(format!("{name}: `# start:` has to be `wayleave proxy {name}`"));
         }
         if !found.tries.iter().any(|t| t.command.contains("curl ")) {
             faults.push(format!("{name}: there is no `# try:` with curl"));
@@ -155,8 +155,9 @@ fn files_that_say_too_little_are_faulty() {
         assert!(faults.iter().any(|f| f.contains(fault)), "{fault} is not among {faults:?}");
     };
     let start = "# start: wayleave proxy x.yaml\n";
-    check("", "`# start:` has to end with");
-    check("# start: wayleave proxy y.yaml\n# try: curl x\n# expect: y\n", "`# start:` has to end with");
+    check("", "`# start:` has to be");
+    check("# start: wayleave proxy y.yaml\n# try: curl x\n# expect: y\n", "`# start:` has to be");
+    check("# start: x.yaml\n# try: curl x\n# expect: y\n", "`# start:` has to be");
     check(start, "no `# try:` with curl");
     check(&format!("{start}# try: wayleave x\n# expect: y\n"), "no `# try:` with curl");
     check(&format!("{start}# try: curl x\n"), "nothing is promised of `curl x`");
