@@ -270,11 +270,14 @@ impl Stage {
         let mut bash = Command::new("timeout");
         bash.args(["--kill-after=1", "30", "bash", "-c", command]);
         bash.current_dir(self.folder.path()).env("PATH", &self.path);
+        // Where processes on one machine meet; each stage is a machine of its own.
+        bash.env("RUNTIME_DIRECTORY", self.folder.path());
         bash.output().expect("bash and timeout are installed")
     }
 
     fn start(&self, name: &str, command: &str) -> Process {
-        let script = format!("export PATH='{}'; {command}", self.path);
+        let here = self.folder.path().display();
+        let script = format!("export PATH='{}' RUNTIME_DIRECTORY='{here}'; {command}", self.path);
         Process::start(name, Path::new("bash"), ["-c", &script], self.folder.path())
     }
 
