@@ -4,6 +4,7 @@
 use crate::accept::{self, Accepted};
 use crate::clock::Clock;
 use crate::context::{Context, Draining, Live, ServerContext};
+use crate::health::{Health, LastBeat, Question, Stall};
 use crate::http1::{Compression, Connection, Limits};
 use crate::pulse::Pulse;
 use balance::Nanos;
@@ -59,19 +60,25 @@ impl Default for HttpSettings {
     }
 }
 
-/// How often a worker looks after what is not urgent.
-const TICK: Duration = Duration::from_secs(1);
+/// How often a worker shows that it lives.
+const BEAT: Duration = Duration::from_millis(250);
+/// After how many beats it looks after what is not urgent: once a second.
+const TICK: u32 = 4;
 
-enum Command {
+pub(crate) enum Command {
     Serve(Serve),
     /// Give idle connections to this endpoint to those who wait for one.
     Share(u64),
     Connection(usize, Accepted),
     Drain(Draining),
+    /// Asked how it is, the worker answers.
+    Answer(Question),
+    /// For tests of what notices it.
+    Stall(Stall),
     Stop,
 }
 
-struct Serve {
+pub(crate) struct Serve {
     key: usize,
     router: Arc<Router>,
     server: ServerId,
@@ -110,6 +117,7 @@ impl Peers {
 struct WorkerHandle {
     commands: mpsc::UnboundedSender<Command>,
     live: Arc<AtomicUsize>,
+    last: LastBeat,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -137,8 +145,9 @@ impl Workers {
             clock,
         };
         for (i, queue) in queues.into_iter().enumerate() {
-            let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]));
-            all.workers.push(WorkerHandle::start(i, clock, peers.clone(), queue, pulse)?);
+            let last = LastBeat::new(clock.now());
+            let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]), last.clone());
+            all.workers.push(WorkerHandle::start(i, clock, peers.clone(), queue, pulse, last)?);
         }
         Ok(all)
     }
@@ -147,6 +156,12 @@ impl Workers {
     #[must_use]
     pub fn count(&self) -> usize {
         self.workers.len()
+    }
+
+    /// How they are; stays valid when they have ended.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::new(self.clock, self.workers.iter().map(|w| (w.commands.clone(), w.last.clone())).collect())
     }
 
     /// The workers' clock.
@@ -244,6 +259,7 @@ impl WorkerHandle {
         peers: Peers,
         queue: mpsc::UnboundedReceiver<Command>,
         pulse: Pulse,
+        last: LastBeat,
     ) -> io::Result<WorkerHandle> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let commands = peers.0[index].clone();
@@ -263,7 +279,7 @@ impl WorkerHandle {
             }
         };
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?;
-        Ok(WorkerHandle { commands, live, thread: Some(thread) })
+        Ok(WorkerHandle { commands, live, last, thread: Some(thread) })
     }
 
     fn tell(&self, command: Command) {
@@ -295,15 +311,19 @@ async fn distribute(
 /// A worker's life.
 async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>, mut pulse: Pulse) {
     let mut servers: HashMap<usize, Rc<ServerContext>> = HashMap::new();
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut beats = tokio::time::interval(BEAT);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut since_tick = 0;
     loop {
         let command = tokio::select! {
             // Never closed: each worker holds the way to all.
             Some(command) = queue.recv() => command,
-            due = ticks.tick() => {
-                pulse.beat(due);
-                tick(&context, &servers);
+            due = beats.tick() => {
+                pulse.beat(due, context.clock);
+                since_tick = (since_tick + 1) % TICK;
+                if since_tick == 0 {
+                    tick(&context, &servers);
+                }
                 continue;
             }
         };
@@ -319,6 +339,8 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>,
             }
             Command::Share(endpoint) => context.pool.borrow_mut().share(endpoint),
             Command::Drain(draining) => context.connections.drain(draining),
+            Command::Answer(question) => question.answer(),
+            Command::Stall(stall) => stall.hold(),
             Command::Stop => return,
         }
     }

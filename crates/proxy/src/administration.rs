@@ -2,39 +2,39 @@
 
 use crate::delegator;
 use crate::document as doc;
+use crate::ending::Shutdown;
 use crate::explain;
-use crate::sockets::StartError;
+use crate::health::{self, Health};
+use crate::sockets::{Sockets, StartError};
 use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use telemetry::Metrics;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// Binds and serves the admin server.
 pub(crate) async fn serve_admin(
     document: &doc::Document,
     metrics: &Metrics,
-    shutdown: &Arc<Notify>,
+    shutdown: &Shutdown,
+    health: &Health,
+    sockets: &Sockets,
     sources: &Arc<Sources>,
     task: &mut JoinSet<()>,
 ) -> Result<(SocketAddr, AdminHandle), StartError> {
     let address = document.admin.address();
     let asked = shutdown.clone();
-    let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
+    let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |grace| asked.ask(grace));
     for doc::Telemeter::Prometheus(p) in &document.telemetry {
         routes = routes.prometheus(&p.path, metrics, &p.prefix);
     }
+    let routes = health::add(routes, health);
     let routes = delegator::add(routes, sources);
     let routes = explain::page::add(routes, &Arc::new(document.clone()), sources);
     let socket = translate::socket(&document.admin.socket_options);
-    let listener = engines::listen(address, &socket).map_err(|error| StartError::Listen {
-        what: "the admin server".to_owned(),
-        address,
-        error,
-    })?;
+    let listener = sockets.listen("the admin server", address, &socket)?;
     let server =
         admin::Admin::on(listener, routes, translate::admin_limits(&socket)).map_err(StartError::System)?;
     let bound = server.address();

@@ -6,13 +6,17 @@ mod access_logs;
 mod administration;
 mod delegator;
 pub mod document;
+mod ending;
 pub mod explain;
+mod health;
 mod process;
 mod sockets;
 mod sources;
 mod translate;
 
 pub use delegator::Asked;
+pub use ending::{Cause, Ending};
+pub use health::Health;
 pub use process::{Bound, Options, Proxy};
-pub use sockets::StartError;
+pub use sockets::{Sockets, StartError};
 pub use sources::Sources;

@@ -3,7 +3,9 @@
 use crate::access_logs::AccessLogs;
 use crate::administration::serve_admin;
 use crate::document as doc;
-use crate::sockets::{StartError, listen_all};
+use crate::ending::{Cause, Ending, Shutdown};
+use crate::health::Health;
+use crate::sockets::{Sockets, StartError};
 use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
@@ -15,19 +17,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Metrics;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// How often histograms are summarised (observability.md §2.1).
 const SNAPSHOT: Duration = Duration::from_secs(60);
-/// For how much of the grace period answers announce the end before idle connections are closed, at most.
-const ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// What the document does not say.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Workers; by default one for each processor the process may use, at most 4 (architecture.md §2).
     pub workers: Option<usize>,
+    /// What `/logging.json` shows and sets; by default nothing can be set.
+    pub loggers: Option<Arc<dyn admin::Loggers>>,
+    /// Where sockets that listen already are found, and those that are opened are remembered. By default there are none.
+    pub sockets: Arc<Sockets>,
+    /// How long accepting goes on after SIGTERM where `admin.drainDelayMs` does not say; by default not at all.
+    pub drain_delay: Duration,
 }
 
 /// Most workers that are started without being asked for.
@@ -50,8 +55,11 @@ pub struct Proxy {
     workers: Option<Workers>,
     /// Outlives the workers, whose last lines it writes.
     access_logs: AccessLogs,
+    delay: Duration,
     grace: Duration,
-    shutdown: Arc<Notify>,
+    shutdown: Shutdown,
+    health: Health,
+    sockets: Arc<Sockets>,
     control: JoinSet<()>,
     admin_stop: AdminHandle,
     /// The admin server; ends with the proxy however that ends.
@@ -70,13 +78,14 @@ impl Proxy {
         let metrics = Metrics::new(count);
         let uptime = move || clock.now().millis() as f64;
         telemetry::process::register(&metrics, (clock.epoch() / 1_000_000) as f64, uptime);
-        let listeners = listen_all(document)?;
-        let shutdown = Arc::new(Notify::new());
+        let sockets = options.sockets.clone();
+        let listeners = sockets.listen_all(document)?;
+        let (shutdown, health) = (Shutdown::new(), Health::new());
         let mut control = JoinSet::new();
         let mut admin_task = JoinSet::new();
         let sources = Arc::new(Sources::new(document)?);
         let (admin, admin_stop) =
-            serve_admin(document, &metrics, &shutdown, &sources, &mut admin_task).await?;
+            serve_admin(document, &metrics, &shutdown, &health, &sockets, &sources, &mut admin_task).await?;
         let access_logs =
             AccessLogs::start(document, &metrics, clock, &mut control).map_err(StartError::System)?;
         let workers = Workers::start(count, clock, &metrics).map_err(StartError::System)?;
@@ -96,6 +105,7 @@ impl Proxy {
                 snapshots.snapshot_histograms();
             }
         });
+        health.serving(workers.health());
         tracing::info!("initialized");
         Ok(Proxy {
             servers,
@@ -103,8 +113,11 @@ impl Proxy {
             metrics,
             workers: Some(workers),
             access_logs,
+            delay: document.admin.drain_delay().unwrap_or(options.drain_delay),
             grace: document.admin.shutdown_grace(),
             shutdown,
+            health,
+            sockets,
             control,
             admin_stop,
             admin_task,
@@ -129,17 +142,40 @@ impl Proxy {
         &self.metrics
     }
 
-    /// Resolves when somebody asked for the end through the admin server.
-    pub async fn shutdown_asked(&self) {
-        self.shutdown.notified().await;
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
-    /// Ends the proxy: no new connections, requests in flight finish within `admin.shutdownGraceMs`
-    /// (dataplane.md §1.2), then control and admin end.
-    pub async fn stop(mut self) -> Drained {
-        let announce = ANNOUNCE.min(self.grace / 2);
+    /// Resolves when somebody asked for the end through the admin server: [`Cause::Asked`].
+    pub async fn shutdown_asked(&self) -> Cause {
+        self.shutdown.asked().await
+    }
+
+    /// How the configuration wants it to end for that reason.
+    #[must_use]
+    pub fn ending(&self, cause: Cause) -> Ending {
+        Ending::new(cause, self.delay, self.grace)
+    }
+
+    /// Ends the proxy without delay, requests in flight finish within `admin.shutdownGraceMs`.
+    pub async fn stop(self) -> Drained {
+        let ending = self.ending(Cause::Interrupted);
+        self.end(ending).await
+    }
+
+    /// Ends the proxy: readiness fails, after the delay no new connections are accepted, requests in flight finish within
+    /// the grace period (dataplane.md §1.2), then control and admin end.
+    pub async fn end(mut self, ending: Ending) -> Drained {
+        self.health.draining();
+        if ending.admin_first {
+            self.admin_stop.stop();
+        }
+        tokio::time::sleep(ending.delay).await;
+        self.sockets.release_all();
         let drained = match self.workers.take() {
-            Some(workers) => workers.drain(announce, self.grace).await,
+            Some(workers) => workers.drain(ending.announce, ending.grace).await,
             None => Drained { cut: 0 },
         };
         std::mem::take(&mut self.access_logs).stop().await;

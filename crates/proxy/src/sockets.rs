@@ -1,9 +1,13 @@
-//! The listening sockets of a proxy, and why it could not have them.
+//! The listening sockets of a proxy: those it was given by the process before it or by the service manager, those it opened
+//! itself, and why it could not have one.
 
 use crate::document as doc;
 use crate::translate;
+use router::SocketSettings;
 use std::fmt;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a proxy did not start.
 #[derive(Debug)]
@@ -15,10 +19,10 @@ pub enum StartError {
         /// Where.
         address: SocketAddr,
         /// The system's words.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// Threads or descriptors ran out.
-    System(std::io::Error),
+    System(io::Error),
     /// An environment variable that the document relies on is not set.
     Environment(&'static str),
 }
@@ -29,10 +33,10 @@ impl fmt::Display for StartError {
             StartError::Listen { what, address, error } => {
                 write!(f, "cannot listen on {address} for {what}: {error}")?;
                 match error.kind() {
-                    std::io::ErrorKind::AddrInUse => {
+                    io::ErrorKind::AddrInUse => {
                         write!(f, " (which process has it: `ss -ltnp 'sport = :{}'`)", address.port())
                     }
-                    std::io::ErrorKind::AddrNotAvailable => {
+                    io::ErrorKind::AddrNotAvailable => {
                         write!(f, " (no interface of this host has the address {})", address.ip())
                     }
                     _ => Ok(()),
@@ -46,16 +50,130 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Binds the sockets of all routers.
-pub(crate) fn listen_all(document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartError> {
-    let listen = |label: &str, server: &doc::HttpServer| {
-        let (what, address) = (format!("router `{label}`"), server.address());
-        let listener = engines::listen(address, &translate::socket(&server.socket_options));
-        listener.map_err(|error| StartError::Listen { what, address, error })
-    };
-    document
-        .routers
-        .iter()
-        .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s)).collect())
-        .collect()
+/// The listening sockets of a process. Control's alone: locked when a socket is opened or handed on, never by traffic.
+///
+/// It keeps a duplicate of each socket in use, for the process that takes over; [`Sockets::release`] closes them, without
+/// which closing a socket elsewhere would leave it listening.
+#[derive(Debug, Default)]
+pub struct Sockets(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Given and not asked for yet.
+    given: Vec<TcpListener>,
+    /// Duplicates of those in use.
+    used: Vec<TcpListener>,
+}
+
+impl Sockets {
+    /// Adds sockets that listen already. A server of exactly that address takes one instead of binding its own.
+    pub fn give(&self, listeners: Vec<TcpListener>) {
+        self.lock().given.extend(listeners);
+    }
+
+    /// Closes the sockets nobody has asked for, and returns their addresses.
+    pub fn close_unused(&self) -> Vec<SocketAddr> {
+        let unused = std::mem::take(&mut self.lock().given);
+        unused.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// A socket that listens on `address`, for `what`: one that was given, else a new one.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`].
+    pub fn listen(
+        &self,
+        what: &str,
+        address: SocketAddr,
+        settings: &SocketSettings,
+    ) -> Result<TcpListener, StartError> {
+        let mut inner = self.lock();
+        let given = inner.given.iter().position(|l| l.local_addr().is_ok_and(|at| at == address));
+        let listener = match given.map(|i| inner.given.swap_remove(i)) {
+            Some(listener) => engines::adopt(&listener, settings).map(|()| listener),
+            None => engines::listen(address, settings),
+        };
+        let both = listener.and_then(|listener| Ok((listener.try_clone()?, listener)));
+        let (duplicate, listener) =
+            both.map_err(|error| StartError::Listen { what: what.to_owned(), address, error })?;
+        inner.used.push(duplicate);
+        Ok(listener)
+    }
+
+    /// Duplicates of all sockets in use, for another process.
+    ///
+    /// # Errors
+    /// What the system says when there is no descriptor left.
+    pub fn duplicates(&self) -> io::Result<Vec<TcpListener>> {
+        self.lock().used.iter().map(TcpListener::try_clone).collect()
+    }
+
+    /// Forgets the socket of `address`, which is about to be closed.
+    pub fn release(&self, address: SocketAddr) {
+        self.lock().used.retain(|listener| listener.local_addr().is_ok_and(|at| at != address));
+    }
+
+    /// Forgets all sockets: the end has come.
+    pub fn release_all(&self) {
+        let mut inner = self.lock();
+        inner.used.clear();
+        inner.given.clear();
+    }
+
+    /// The sockets of all routers.
+    pub(crate) fn listen_all(&self, document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartError> {
+        let listen = |label: &str, server: &doc::HttpServer| {
+            let settings = translate::socket(&server.socket_options);
+            self.listen(&format!("router `{label}`"), server.address(), &settings)
+        };
+        document
+            .routers
+            .iter()
+            .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s)).collect())
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // What is in there is whole at any time.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+    #[test]
+    fn a_given_socket_is_taken_by_its_address_and_its_queue_with_it() {
+        let (sockets, settings) = (Sockets::default(), SocketSettings::default());
+        let given = [TcpListener::bind(ANY).unwrap(), TcpListener::bind(ANY).unwrap()];
+        let [at, unused] = [0, 1].map(|i: usize| given[i].local_addr().unwrap());
+        let caller = TcpStream::connect(at).unwrap();
+        sockets.give(given.into());
+        let listener = sockets.listen("a server", at, &settings).unwrap();
+        assert_eq!(listener.accept().unwrap().1, caller.local_addr().unwrap());
+        let again = sockets.listen("a server", at, &settings).unwrap_err().to_string();
+        assert!(again.starts_with(&format!("cannot listen on {at} for a server: ")), "{again}");
+        assert_eq!(sockets.close_unused(), [unused]);
+        TcpStream::connect(unused).unwrap_err();
+    }
+
+    #[test]
+    fn a_socket_listens_until_it_is_closed_and_released() {
+        let (sockets, settings) = (Sockets::default(), SocketSettings::default());
+        let [first, second] = [0, 1].map(|_| sockets.listen("a server", ANY, &settings).unwrap());
+        let [at, other] = [&first, &second].map(|l| l.local_addr().unwrap());
+        let handed: Vec<_> = sockets.duplicates().unwrap().iter().map(|l| l.local_addr().unwrap()).collect();
+        assert_eq!(handed, [at, other]);
+        drop((first, second));
+        TcpStream::connect(at).unwrap();
+        sockets.release(at);
+        TcpStream::connect(at).unwrap_err();
+        TcpStream::connect(other).unwrap();
+        sockets.release_all();
+        TcpStream::connect(other).unwrap_err();
+    }
 }
