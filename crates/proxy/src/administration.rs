@@ -5,7 +5,7 @@ use crate::document as doc;
 use crate::ending::Shutdown;
 use crate::explain;
 use crate::health::{self, Health};
-use crate::sockets::{Sockets, StartError};
+use crate::sockets::{Kept, Sockets, StartError};
 use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
@@ -23,7 +23,7 @@ pub(crate) async fn serve_admin(
     sockets: &Sockets,
     sources: &Arc<Sources>,
     task: &mut JoinSet<()>,
-) -> Result<(SocketAddr, AdminHandle), StartError> {
+) -> Result<(SocketAddr, AdminHandle, Kept), StartError> {
     let address = document.admin.address();
     let asked = shutdown.clone();
     let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |grace| asked.ask(grace));
@@ -34,12 +34,12 @@ pub(crate) async fn serve_admin(
     let routes = delegator::add(routes, sources);
     let routes = explain::page::add(routes, &Arc::new(document.clone()), sources);
     let socket = translate::socket(&document.admin.socket_options);
-    let listener = sockets.listen("the admin server", address, &socket)?;
+    let (listener, kept) = sockets.listen("the admin server", address, &socket)?;
     let server =
         admin::Admin::on(listener, routes, translate::admin_limits(&socket)).map_err(StartError::System)?;
     let bound = server.address();
     let stop = server.handle();
     task.spawn(server.serve());
     tracing::info!("serving http admin on {bound}");
-    Ok((bound, stop))
+    Ok((bound, stop, kept))
 }

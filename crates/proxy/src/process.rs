@@ -5,7 +5,7 @@ use crate::administration::serve_admin;
 use crate::document as doc;
 use crate::ending::{Cause, Ending, Shutdown};
 use crate::health::Health;
-use crate::sockets::{Sockets, StartError};
+use crate::sockets::{Kept, Sockets, StartError};
 use crate::sources::Sources;
 use crate::translate;
 use admin::AdminHandle;
@@ -59,7 +59,8 @@ pub struct Proxy {
     grace: Duration,
     shutdown: Shutdown,
     health: Health,
-    sockets: Arc<Sockets>,
+    /// The listening sockets' duplicates; let go before the sockets are to close.
+    kept: Vec<Kept>,
     control: JoinSet<()>,
     admin_stop: AdminHandle,
     /// The admin server; ends with the proxy however that ends.
@@ -78,22 +79,24 @@ impl Proxy {
         let metrics = Metrics::new(count);
         let uptime = move || clock.now().millis() as f64;
         telemetry::process::register(&metrics, (clock.epoch() / 1_000_000) as f64, uptime);
-        let sockets = options.sockets.clone();
-        let listeners = sockets.listen_all(document)?;
+        let listeners = options.sockets.listen_all(document)?;
         let (shutdown, health) = (Shutdown::new(), Health::new());
         let mut control = JoinSet::new();
         let mut admin_task = JoinSet::new();
         let sources = Arc::new(Sources::new(document)?);
-        let (admin, admin_stop) =
-            serve_admin(document, &metrics, &shutdown, &health, &sockets, &sources, &mut admin_task).await?;
+        let (admin, admin_stop, admin_kept) =
+            serve_admin(document, &metrics, &shutdown, &health, &options.sockets, &sources, &mut admin_task)
+                .await?;
         let access_logs =
             AccessLogs::start(document, &metrics, clock, &mut control).map_err(StartError::System)?;
         let workers = Workers::start(count, clock, &metrics).map_err(StartError::System)?;
         let common =
             Common { metrics: &metrics, workers: &workers, sources: &sources, access_logs: &access_logs };
-        let mut servers = Vec::new();
+        let (mut servers, mut kept) = (Vec::new(), vec![admin_kept]);
         for (router, listeners) in document.routers.iter().zip(listeners) {
             let doc::Router::Http(router) = router;
+            let (listeners, duplicates): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
+            kept.extend(duplicates);
             serve_router(router, listeners, &common, &mut control, &mut servers)?;
         }
         let snapshots = metrics.clone();
@@ -117,7 +120,7 @@ impl Proxy {
             grace: document.admin.shutdown_grace(),
             shutdown,
             health,
-            sockets,
+            kept,
             control,
             admin_stop,
             admin_task,
@@ -173,7 +176,7 @@ impl Proxy {
             self.admin_stop.stop();
         }
         tokio::time::sleep(ending.delay).await;
-        self.sockets.release_all();
+        self.kept.clear();
         let drained = match self.workers.take() {
             Some(workers) => workers.drain(ending.announce, ending.grace).await,
             None => Drained { cut: 0 },

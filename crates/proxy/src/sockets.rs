@@ -7,7 +7,7 @@ use router::SocketSettings;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Why a proxy did not start.
 #[derive(Debug)]
@@ -51,9 +51,6 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// The listening sockets of a process. Control's alone: locked when a socket is opened or handed on, never by traffic.
-///
-/// It keeps a duplicate of each socket in use, for the process that takes over; [`Sockets::release`] closes them, without
-/// which closing a socket elsewhere would leave it listening.
 #[derive(Debug, Default)]
 pub struct Sockets(Mutex<Inner>);
 
@@ -62,8 +59,13 @@ struct Inner {
     /// Given and not asked for yet.
     given: Vec<TcpListener>,
     /// Duplicates of those in use.
-    used: Vec<TcpListener>,
+    used: Vec<Weak<TcpListener>>,
 }
+
+/// A duplicate of a listening socket, for the process that takes over. A socket listens as long as one copy of it is open:
+/// drop this before the socket itself is to close.
+#[derive(Debug)]
+pub(crate) struct Kept(#[expect(dead_code, reason = "held for its drop")] Arc<TcpListener>);
 
 impl Sockets {
     /// Adds sockets that listen already. A server of exactly that address takes one instead of binding its own.
@@ -81,12 +83,12 @@ impl Sockets {
     ///
     /// # Errors
     /// [`StartError::Listen`].
-    pub fn listen(
+    pub(crate) fn listen(
         &self,
         what: &str,
         address: SocketAddr,
         settings: &SocketSettings,
-    ) -> Result<TcpListener, StartError> {
+    ) -> Result<(TcpListener, Kept), StartError> {
         let mut inner = self.lock();
         let given = inner.given.iter().position(|l| l.local_addr().is_ok_and(|at| at == address));
         let listener = match given.map(|i| inner.given.swap_remove(i)) {
@@ -96,8 +98,10 @@ impl Sockets {
         let both = listener.and_then(|listener| Ok((listener.try_clone()?, listener)));
         let (duplicate, listener) =
             both.map_err(|error| StartError::Listen { what: what.to_owned(), address, error })?;
-        inner.used.push(duplicate);
-        Ok(listener)
+        let duplicate = Arc::new(duplicate);
+        inner.used.retain(|one| one.strong_count() > 0);
+        inner.used.push(Arc::downgrade(&duplicate));
+        Ok((listener, Kept(duplicate)))
     }
 
     /// Duplicates of all sockets in use, for another process.
@@ -105,23 +109,14 @@ impl Sockets {
     /// # Errors
     /// What the system says when there is no descriptor left.
     pub fn duplicates(&self) -> io::Result<Vec<TcpListener>> {
-        self.lock().used.iter().map(TcpListener::try_clone).collect()
+        self.lock().used.iter().filter_map(Weak::upgrade).map(|one| one.try_clone()).collect()
     }
 
-    /// Forgets the socket of `address`, which is about to be closed.
-    pub fn release(&self, address: SocketAddr) {
-        self.lock().used.retain(|listener| listener.local_addr().is_ok_and(|at| at != address));
-    }
-
-    /// Forgets all sockets: the end has come.
-    pub fn release_all(&self) {
-        let mut inner = self.lock();
-        inner.used.clear();
-        inner.given.clear();
-    }
-
-    /// The sockets of all routers.
-    pub(crate) fn listen_all(&self, document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartError> {
+    /// The sockets of all routers, and what keeps them for a successor.
+    pub(crate) fn listen_all(
+        &self,
+        document: &doc::Document,
+    ) -> Result<Vec<Vec<(TcpListener, Kept)>>, StartError> {
         let listen = |label: &str, server: &doc::HttpServer| {
             let settings = translate::socket(&server.socket_options);
             self.listen(&format!("router `{label}`"), server.address(), &settings)
@@ -153,7 +148,7 @@ mod tests {
         let [at, unused] = [0, 1].map(|i: usize| given[i].local_addr().unwrap());
         let caller = TcpStream::connect(at).unwrap();
         sockets.give(given.into());
-        let listener = sockets.listen("a server", at, &settings).unwrap();
+        let (listener, _kept) = sockets.listen("a server", at, &settings).unwrap();
         assert_eq!(listener.accept().unwrap().1, caller.local_addr().unwrap());
         let again = sockets.listen("a server", at, &settings).unwrap_err().to_string();
         assert!(again.starts_with(&format!("cannot listen on {at} for a server: ")), "{again}");
@@ -162,18 +157,21 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_listens_until_it_is_closed_and_released() {
+    fn a_socket_listens_until_it_is_closed_and_not_kept_any_more() {
         let (sockets, settings) = (Sockets::default(), SocketSettings::default());
-        let [first, second] = [0, 1].map(|_| sockets.listen("a server", ANY, &settings).unwrap());
+        let listen = || sockets.listen("a server", ANY, &settings).unwrap();
+        let ((first, kept), (second, kept_too)) = (listen(), listen());
         let [at, other] = [&first, &second].map(|l| l.local_addr().unwrap());
-        let handed: Vec<_> = sockets.duplicates().unwrap().iter().map(|l| l.local_addr().unwrap()).collect();
-        assert_eq!(handed, [at, other]);
+        let handed =
+            || -> Vec<_> { sockets.duplicates().unwrap().iter().map(|l| l.local_addr().unwrap()).collect() };
+        assert_eq!(handed(), [at, other]);
         drop((first, second));
         TcpStream::connect(at).unwrap();
-        sockets.release(at);
+        drop(kept);
         TcpStream::connect(at).unwrap_err();
         TcpStream::connect(other).unwrap();
-        sockets.release_all();
+        assert_eq!(handed(), [other]);
+        drop(kept_too);
         TcpStream::connect(other).unwrap_err();
     }
 }
