@@ -14,6 +14,7 @@ each_width!(
     budgets_stay_spent,
     requests_under_way_end_as_they_began,
     the_next_request_goes_by_the_new_dtab,
+    the_next_request_goes_by_the_new_namers,
     what_is_wrong_changes_nothing,
     a_signal_is_enough,
     a_watched_file_is_followed,
@@ -307,5 +308,34 @@ async fn access_logs_go_on_or_move(workers: usize) {
     let all = || async { (lines("one.log"), lines("two.log")) == (3, 2) };
     eventually(PATIENCE, "each line where it belongs", all).await;
     drop((client, web));
+    changing.world.finish().await;
+}
+
+/// A namer that is another one is waited for: no request sees a name it does not know yet.
+async fn the_next_request_goes_by_the_new_namers(workers: usize) {
+    let (web, other) = (Backend::text("web").await, Backend::text("other").await);
+    let changing = Changing::start(Setup::new().replicas("web", &[web.address]), workers).await;
+    let mut client = changing.world.client().await;
+    assert_eq!(get(&mut client, "web").await, "web");
+    let folder = changing.file().with_file_name("elsewhere");
+    fs::create_dir(&folder).expect("a new folder");
+    let line = format!("{} {}\n", other.address.ip(), other.address.port());
+    fs::write(folder.join("web"), line).expect("a new file");
+    changing.edit("/disco\n", "/elsewhere\n");
+    changing.reload().await;
+    assert_eq!(get(&mut client, "web").await, "other");
+    // What the former namer sees changes nothing any more.
+    changing.world.set_replicas("web", &[]);
+    for _ in 0..20 {
+        assert_eq!(get(&mut client, "web").await, "other");
+    }
+    // One more, asked first, that knows nothing of the name.
+    let empty = changing.file().with_file_name("empty");
+    fs::create_dir(&empty).expect("a new folder");
+    let namer = format!("namers:\n- kind: io.l5d.fs\n  prefix: /none\n  rootDir: {}\n", empty.display());
+    changing.edit("namers:\n", &namer);
+    changing.reload().await;
+    assert_eq!(get(&mut client, "web").await, "other");
+    drop((client, web, other));
     changing.world.finish().await;
 }
