@@ -153,7 +153,7 @@ impl Book {
                 match reloaded {
                     Reloaded::Unchanged => tracing::info!("reload: nothing has changed"),
                     Reloaded::Changed { .. } => {
-                        tracing::info!("reloaded:\n{}", reloaded.to_string().trim_end())
+                        tracing::info!("reloaded:\n{}", reloaded.to_string().trim_end());
                     }
                 }
             }
@@ -213,7 +213,7 @@ pub(crate) async fn serve(
         };
         progress(true);
         let outcome = match load(source.as_ref()).await {
-            Ok(document) => state.reload(document).await,
+            Ok(document) => change(&state, document).await,
             Err(faults) => state.refuse(faults),
         };
         progress(false);
@@ -222,6 +222,15 @@ pub(crate) async fn serve(
             let _ = answer.send(outcome.clone());
         }
     }
+}
+
+/// A fault in the midst of it must not be the last that is heard of reloads.
+async fn change(state: &Arc<State>, document: Document) -> Outcome {
+    let of = state.clone();
+    let changed = tokio::spawn(async move { of.reload(document).await }).await;
+    changed.unwrap_or_else(|_| {
+        state.refuse("the reload broke off, which is a fault of Wayleave: restart the process".to_owned())
+    })
 }
 
 async fn load(source: Option<&ReloadSource>) -> Result<Document, String> {
