@@ -168,6 +168,9 @@ impl Client {
                 None => self.add(address),
             };
             endpoint.set_probation(false);
+            if before.endpoints().is_empty() {
+                endpoint.load.settle();
+            }
             members.push(Member { endpoint, weight });
         }
         members.extend(known.into_values().filter(|gone| self.stays(&gone.endpoint)));
