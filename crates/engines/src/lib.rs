@@ -10,6 +10,7 @@ mod health;
 mod http1;
 mod pool;
 mod pulse;
+mod seat;
 mod timer;
 mod worker;
 
@@ -17,7 +18,7 @@ pub use accept::{adopt, listen};
 pub use clock::Clock;
 pub use health::{Health, Silent, StallGuard};
 pub use http1::{Compression, Limits};
-pub use worker::{Drained, HttpSettings, Workers};
+pub use worker::{Drained, HttpSettings, ServerKey, Workers};
 
 /// Reads the bytes of a caller's connection, which arrive in these pieces, with this engine and with hyper.
 ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// For how much of the grace period answers announce the end before idle connections are closed, at most.
-const ANNOUNCE: Duration = Duration::from_millis(500);
+pub(crate) const ANNOUNCE: Duration = Duration::from_millis(500);
 /// The same where a successor serves already, so that nobody waits for the end.
 const ANNOUNCE_TAKEN_OVER: Duration = Duration::from_secs(5);
 

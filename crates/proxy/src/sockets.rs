@@ -64,7 +64,7 @@ struct Inner {
 
 /// A duplicate of a listening socket, for the process that takes over. A socket listens as long as one copy of it is open:
 /// drop this before the socket itself is to close.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kept(#[expect(dead_code, reason = "held for its drop")] Arc<TcpListener>);
 
 impl Sockets {
@@ -112,20 +112,20 @@ impl Sockets {
         self.lock().used.iter().filter_map(Weak::upgrade).map(|one| one.try_clone()).collect()
     }
 
-    /// The sockets of all routers, and what keeps them for a successor.
-    pub(crate) fn listen_all(
+    /// The socket of a server of the router `label`, and what keeps it for a successor.
+    pub(crate) fn of_server(
         &self,
-        document: &doc::Document,
-    ) -> Result<Vec<Vec<(TcpListener, Kept)>>, StartError> {
-        let listen = |label: &str, server: &doc::HttpServer| {
-            let settings = translate::socket(&server.socket_options);
-            self.listen(&format!("router `{label}`"), server.address(), &settings)
-        };
-        document
-            .routers
-            .iter()
-            .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s)).collect())
-            .collect()
+        label: &str,
+        server: &doc::HttpServer,
+    ) -> Result<(TcpListener, Kept), StartError> {
+        let settings = translate::socket(&server.socket_options);
+        self.listen(&format!("router `{label}`"), server.address(), &settings)
+    }
+
+    /// The admin server's.
+    pub(crate) fn of_admin(&self, document: &doc::Document) -> Result<(TcpListener, Kept), StartError> {
+        let settings = translate::socket(&document.admin.socket_options);
+        self.listen("the admin server", document.admin.address(), &settings)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

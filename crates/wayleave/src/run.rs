@@ -2,7 +2,7 @@
 
 use crate::log::Log;
 use crate::takeover::Meeting;
-use crate::{arguments, check};
+use crate::{arguments, check, reloading};
 use handover::activation;
 use handover::notify::Notifier;
 use handover::takeover::{Claim, Offer};
@@ -36,8 +36,10 @@ pub(crate) fn proxy(arguments: &arguments::Proxy, log: &Arc<Log>) -> ExitCode {
     let sockets = Arc::new(Sockets::default());
     // Before there is a second thread.
     sockets.give(activation::sockets());
+    let notifier = Arc::new(Notifier::from_env());
     let options = Options {
         workers: arguments.workers.map(usize::from),
+        reload: Some(reloading::source(arguments, &notifier)),
         loggers: Some(log.clone()),
         sockets,
         drain_delay: drain_delay(),
@@ -48,7 +50,9 @@ pub(crate) fn proxy(arguments: &arguments::Proxy, log: &Arc<Log>) -> ExitCode {
     };
     let counting = log.clone();
     runtime.spawn(async move { counting.count_out().await });
-    let code = runtime.block_on(start(&document, &options, arguments)).unwrap_or_else(|error| fail(&error));
+    let code = runtime
+        .block_on(start(&document, &options, arguments, notifier))
+        .unwrap_or_else(|error| fail(&error));
     log.finish();
     code
 }
@@ -72,6 +76,7 @@ async fn start(
     document: &Document,
     options: &Options,
     arguments: &arguments::Proxy,
+    notifier: Arc<Notifier>,
 ) -> Result<ExitCode, String> {
     // From here on a signal is kept until somebody looks.
     let signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
@@ -84,7 +89,6 @@ async fn start(
         tracing::warn!("the socket that was handed over for {address} is closed: no server has that address");
     }
     let ready = proxy.health().ready().await;
-    let notifier = Arc::new(Notifier::from_env());
     let Some(claim) = claim else {
         if let Err(why) = ready {
             tracing::warn!("started, but not ready: {}", why.trim_end());
