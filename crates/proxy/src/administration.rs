@@ -2,24 +2,17 @@
 
 use crate::delegator;
 use crate::document as doc;
-use crate::ending::Shutdown;
 use crate::explain;
-use crate::health::{self, Health};
-use crate::reload::{self, Reloads};
+use crate::health;
+use crate::reload;
+use crate::running::Lasting;
 use crate::sources::Sources;
 use admin::Routes;
 use std::sync::Arc;
-use telemetry::Metrics;
 
 /// What it answers of `document`.
-pub(crate) fn routes(
-    document: &Arc<doc::Document>,
-    metrics: &Metrics,
-    shutdown: &Shutdown,
-    health: &Health,
-    sources: &Arc<Sources>,
-    reloads: &Reloads,
-) -> Routes {
+pub(crate) fn routes(document: &Arc<doc::Document>, lasting: &Lasting, sources: &Arc<Sources>) -> Routes {
+    let Lasting { metrics, shutdown, health, reloads, .. } = lasting;
     let asked = shutdown.clone();
     let mut routes = Routes::new().metrics_json(metrics).shutdown(move |grace| asked.ask(grace));
     for doc::Telemeter::Prometheus(p) in &document.telemetry {

@@ -46,9 +46,9 @@ pub struct Bound {
 /// A running proxy. Dropping it ends it at once; [`Proxy::stop`] ends it well.
 pub struct Proxy {
     metrics: Metrics,
-    drain_delay: Duration,
     shutdown: Shutdown,
     health: Health,
+    drain_delay: Duration,
     state: Arc<State>,
     control: JoinSet<()>,
 }
@@ -66,15 +66,13 @@ pub(crate) struct State {
 struct Shown {
     servers: Vec<Bound>,
     admin: SocketAddr,
-    drain_delay: Option<Duration>,
-    grace: Duration,
+    /// The drain delay, where the document says it, and the grace period.
+    patience: (Option<Duration>, Duration),
 }
 
 impl Shown {
     fn of(running: &Running) -> Shown {
-        let of = running.document().admin.clone();
-        let (drain_delay, grace) = (of.drain_delay(), of.shutdown_grace());
-        Shown { servers: running.servers(), admin: running.admin(), drain_delay, grace }
+        Shown { servers: running.servers(), admin: running.admin(), patience: running.patience() }
     }
 }
 
@@ -121,13 +119,12 @@ impl Proxy {
         let lasting = Lasting {
             metrics: metrics.clone(),
             clock,
-            sockets: options.sockets.clone(),
-            health: health.clone(),
             shutdown: shutdown.clone(),
+            health: health.clone(),
+            sockets: options.sockets.clone(),
             reloads: reloads.clone(),
         };
         let running = Running::start(document.clone(), count, lasting)?;
-        health.serving(running.health());
         let shown = parking_lot::Mutex::new(Shown::of(&running));
         let state = Arc::new(State { running: tokio::sync::Mutex::new(Some(running)), shown, book });
         let mut control = JoinSet::new();
@@ -138,7 +135,7 @@ impl Proxy {
         }
         control.spawn(reload::serve(asked, source, state.clone()));
         tracing::info!("initialized");
-        Ok(Proxy { metrics, drain_delay: options.drain_delay, shutdown, health, state, control })
+        Ok(Proxy { metrics, shutdown, health, drain_delay: options.drain_delay, state, control })
     }
 
     /// Goes on with another document: no request fails and no connection is lost by it, and what is written the same goes
@@ -182,8 +179,8 @@ impl Proxy {
     /// How the configuration wants it to end for that reason.
     #[must_use]
     pub fn ending(&self, cause: Cause) -> Ending {
-        let shown = self.state.shown.lock();
-        Ending::new(cause, shown.drain_delay.unwrap_or(self.drain_delay), shown.grace)
+        let (delay, grace) = self.state.shown.lock().patience;
+        Ending::new(cause, delay.unwrap_or(self.drain_delay), grace)
     }
 
     /// Ends the proxy without delay, requests in flight finish within `admin.shutdownGraceMs`.
@@ -196,10 +193,9 @@ impl Proxy {
     /// the grace period (dataplane.md §1.2), then control and admin end.
     pub async fn end(mut self, ending: Ending) -> Drained {
         self.health.draining();
-        tokio::time::sleep(ending.delay).await;
         let running = self.state.running.lock().await.take();
         let drained = match running {
-            Some(running) => running.stop(ending).await,
+            Some(running) => running.end(ending).await,
             None => Drained { cut: 0 },
         };
         self.control.shutdown().await;

@@ -26,8 +26,8 @@ use tokio::task::JoinSet;
 /// Reads the configuration again, or says why it cannot be used: all of its faults, with their lines. May block.
 pub type Load = Arc<dyn Fn() -> Result<Document, String> + Send + Sync>;
 
-/// Whoever wants to know that the configuration is being read again. Must not block.
-pub type Told = Arc<dyn Fn(bool) + Send + Sync>;
+/// Is told of a reload's beginning and end. Must not block.
+pub type Progress = Arc<dyn Fn(bool) + Send + Sync>;
 
 /// Where another configuration comes from while a proxy runs.
 #[derive(Clone)]
@@ -38,8 +38,8 @@ pub struct ReloadSource {
     pub on_hangup: bool,
     /// The file that is looked at, where a change of it is to ask for it.
     pub watch: Option<PathBuf>,
-    /// Called with `true` before each attempt and with `false` when it is over, whatever came of it.
-    pub told: Option<Told>,
+    /// Who is told when a reload begins (`true`) and when it is over, whatever became of it.
+    pub progress: Option<Progress>,
 }
 
 impl fmt::Debug for ReloadSource {
@@ -198,7 +198,6 @@ pub(crate) async fn serve(
     source: Option<ReloadSource>,
     state: Arc<State>,
 ) {
-    let told = source.as_ref().and_then(|source| source.told.clone()).unwrap_or_else(|| Arc::new(|_| {}));
     while let Some(first) = asked.recv().await {
         let mut asks = vec![first];
         while let Ok(another) = asked.try_recv() {
@@ -207,17 +206,31 @@ pub(crate) async fn serve(
         let mut why: Vec<_> = asks.iter().map(|ask| ask.why).collect();
         why.dedup();
         tracing::info!("reload asked for by {}", why.join(", "));
-        told(true);
+        let progress = |begins: bool| {
+            if let Some(tell) = source.as_ref().and_then(|source| source.progress.as_ref()) {
+                tell(begins);
+            }
+        };
+        progress(true);
         let outcome = match load(source.as_ref()).await {
-            Ok(document) => state.reload(document).await,
+            Ok(document) => change(&state, document).await,
             Err(faults) => state.refuse(faults),
         };
-        told(false);
+        progress(false);
         for answer in asks.into_iter().filter_map(|ask| ask.answer) {
             // Who asked may have gone.
             let _ = answer.send(outcome.clone());
         }
     }
+}
+
+/// A fault in the midst of it must not be the last that is heard of reloads.
+async fn change(state: &Arc<State>, document: Document) -> Outcome {
+    let of = state.clone();
+    let changed = tokio::spawn(async move { of.reload(document).await }).await;
+    changed.unwrap_or_else(|_| {
+        state.refuse("the reload broke off, which is a fault of Wayleave: restart the process".to_owned())
+    })
 }
 
 async fn load(source: Option<&ReloadSource>) -> Result<Document, String> {

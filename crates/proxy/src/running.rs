@@ -9,17 +9,16 @@ mod entrances;
 mod routers;
 
 use crate::access_logs::AccessLogs;
-use crate::administration;
+use crate::administration::routes;
 use crate::document as doc;
-use crate::ending::{ANNOUNCE, Ending, Shutdown};
+use crate::ending::{Ending, Shutdown};
 use crate::health::Health;
 use crate::reload::{Diff, Reloaded, Reloads};
 use crate::sections;
 use crate::sockets::{Sockets, StartError};
 use crate::sources::Sources;
 use crate::translate;
-use crate::{Bound, process};
-use ::admin::Routes;
+use crate::{Bound, ending, process};
 use admin::RunningAdmin;
 use engines::{Clock, Drained, Workers};
 use entrances::{Door, Entrance};
@@ -42,9 +41,9 @@ const HEARING: Duration = Duration::from_secs(2);
 pub(crate) struct Lasting {
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
-    pub(crate) sockets: Arc<Sockets>,
-    pub(crate) health: Health,
     pub(crate) shutdown: Shutdown,
+    pub(crate) health: Health,
+    pub(crate) sockets: Arc<Sockets>,
     pub(crate) reloads: Reloads,
 }
 
@@ -72,10 +71,10 @@ impl Running {
         lasting: Lasting,
     ) -> Result<Running, StartError> {
         let document = Arc::new(document);
-        let Lasting { metrics, clock, .. } = &lasting;
-        let doors = entrances::doors(&document, &[], &lasting.sockets)?;
+        let Lasting { metrics, clock, sockets, .. } = &lasting;
+        let doors = entrances::doors(&document, &[], sockets)?;
         let sources = Arc::new(Sources::new(&document)?);
-        let admin = RunningAdmin::start(&document, &lasting.sockets, routes(&document, &lasting, &sources))?;
+        let admin = RunningAdmin::start(&document, routes(&document, &lasting, &sources), sockets)?;
         let logs = AccessLogs::start(&document, &AccessLogs::default(), metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
         let workers = Workers::start(workers, *clock, metrics).map_err(StartError::System)?;
@@ -93,6 +92,7 @@ impl Running {
         let routers = running.build(&document, &sources, &logs);
         running.entrances = running.open(&document, &routers, doors)?;
         (running.routers, running.access_logs) = (routers, logs);
+        running.lasting.health.serving(running.workers.health());
         Ok(running)
     }
 
@@ -111,8 +111,8 @@ impl Running {
         let notes = self.notes(&document);
         let doors = entrances::doors(&document, &self.entrances, &self.lasting.sockets)?;
         let sources = Arc::new(self.sources.succeed(&self.document, &document)?);
-        let admin =
-            self.admin.next(&document, &self.lasting.sockets, routes(&document, &self.lasting, &sources))?;
+        let routes = routes(&document, &self.lasting, &sources);
+        let admin = self.admin.next(&document, routes, &self.lasting.sockets)?;
         let Lasting { metrics, clock, .. } = &self.lasting;
         let logs = AccessLogs::start(&document, &self.access_logs, metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
@@ -195,20 +195,19 @@ impl Running {
                 let key = self.workers.serve(listener, &served.router, id, served.settings, &control);
                 tracing::info!("serving {router} on {bound}");
                 let (asked, socket) = (server.address(), translate::socket(&server.socket_options));
-                Entrance { router, asked, bound, socket, kept, key: key.map_err(StartError::System)? }
+                Entrance { router, asked, bound, socket, key: key.map_err(StartError::System)?, kept }
             }
         };
         Ok((entrance, served, id))
     }
 
     /// Ends the servers that are there no more.
-    fn close(&mut self, mut before: Vec<Entrance>) {
-        before.retain(|was| self.entrances.iter().all(|is| is.key != was.key));
-        for Entrance { router, bound, key, kept, .. } in before {
+    fn close(&mut self, before: Vec<Entrance>) {
+        let gone = before.into_iter().filter(|was| self.entrances.iter().all(|is| is.key != was.key));
+        for Entrance { router, bound, key, kept, .. } in gone {
             tracing::info!("no longer serving {router} on {bound}");
-            // With it the socket would go on listening when its acceptor has closed it.
             drop(kept);
-            self.tasks.spawn(self.workers.end(key, ANNOUNCE));
+            self.tasks.spawn(self.workers.end(key, ending::ANNOUNCE));
         }
     }
 
@@ -242,23 +241,18 @@ impl Running {
         self.admin.bound()
     }
 
-    /// How the workers are.
-    pub(crate) fn health(&self) -> engines::Health {
-        self.workers.health()
+    /// How long the document lets the end take: accepting goes on, then requests in flight finish.
+    pub(crate) fn patience(&self) -> (Option<Duration>, Duration) {
+        (self.document.admin.drain_delay(), self.document.admin.shutdown_grace())
     }
 
-    /// What it is made of.
-    pub(crate) fn document(&self) -> &doc::Document {
-        &self.document
-    }
-
-    /// No new connections; requests in flight finish within the grace period (dataplane.md §1.2); then everything else
-    /// ends.
-    pub(crate) async fn stop(mut self, ending: Ending) -> Drained {
+    /// After the delay no new connections; requests in flight finish within the grace period (dataplane.md §1.2); then
+    /// everything else ends.
+    pub(crate) async fn end(mut self, ending: Ending) -> Drained {
         if ending.admin_first {
             self.admin.close();
         }
-        // With their duplicates the sockets would go on listening.
+        tokio::time::sleep(ending.delay).await;
         self.entrances.clear();
         let drained = self.workers.drain(ending.announce, ending.grace).await;
         self.access_logs.stop().await;
@@ -266,9 +260,4 @@ impl Running {
         self.admin.stop().await;
         drained
     }
-}
-
-fn routes(document: &Arc<doc::Document>, lasting: &Lasting, sources: &Arc<Sources>) -> Routes {
-    let Lasting { metrics, shutdown, health, reloads, .. } = lasting;
-    administration::routes(document, metrics, shutdown, health, sources, reloads)
 }

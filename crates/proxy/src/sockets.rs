@@ -63,7 +63,7 @@ struct Inner {
 }
 
 /// A duplicate of a listening socket, for the process that takes over. A socket listens as long as one copy of it is open:
-/// drop this before the socket itself is to close.
+/// drop this, and all clones of it, before the socket itself is to close.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept(#[expect(dead_code, reason = "held for its drop")] Arc<TcpListener>);
 
@@ -112,20 +112,14 @@ impl Sockets {
         self.lock().used.iter().filter_map(Weak::upgrade).map(|one| one.try_clone()).collect()
     }
 
-    /// The socket of a server of the router `label`, and what keeps it for a successor.
-    pub(crate) fn of_server(
+    /// The socket of a server of the router `label`.
+    pub(crate) fn listen_for(
         &self,
         label: &str,
         server: &doc::HttpServer,
     ) -> Result<(TcpListener, Kept), StartError> {
         let settings = translate::socket(&server.socket_options);
         self.listen(&format!("router `{label}`"), server.address(), &settings)
-    }
-
-    /// The admin server's.
-    pub(crate) fn of_admin(&self, document: &doc::Document) -> Result<(TcpListener, Kept), StartError> {
-        let settings = translate::socket(&document.admin.socket_options);
-        self.listen("the admin server", document.admin.address(), &settings)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -6,7 +6,7 @@ use proxy::ReloadSource;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What asks for it, and how it is read. The service manager is told.
+/// What asks for it, and how it is read.
 pub(crate) fn source(arguments: &arguments::Proxy, notifier: &Arc<Notifier>) -> ReloadSource {
     let config = arguments.config.clone();
     let from_input = config == "-";
@@ -15,7 +15,7 @@ pub(crate) fn source(arguments: &arguments::Proxy, notifier: &Arc<Notifier>) -> 
         true => Err("the configuration came from standard input, which cannot be read again".to_owned()),
         false => check::load(&config).map_err(|refusal| refusal.to_string()),
     };
-    let notifier = notifier.clone();
-    let told = move |begun| if begun { notifier.reloading() } else { notifier.ready() };
-    ReloadSource { load: Arc::new(load), on_hangup: true, watch, told: Some(Arc::new(told)) }
+    let manager = notifier.clone();
+    let progress = move |begins: bool| if begins { manager.reloading() } else { manager.ready() };
+    ReloadSource { load: Arc::new(load), on_hangup: true, watch, progress: Some(Arc::new(progress)) }
 }

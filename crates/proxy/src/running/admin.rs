@@ -17,7 +17,7 @@ pub(super) struct RunningAdmin {
     asked: Asked,
     bound: SocketAddr,
     handle: AdminHandle,
-    /// For a successor; let go before the socket is to close.
+    /// Its socket's duplicate.
     kept: Option<Kept>,
     /// It, and those that end because another has taken their place. They end with the proxy however that ends.
     tasks: JoinSet<()>,
@@ -48,10 +48,10 @@ impl Asked {
 impl RunningAdmin {
     pub(super) fn start(
         document: &doc::Document,
-        sockets: &Sockets,
         routes: Routes,
+        sockets: &Sockets,
     ) -> Result<RunningAdmin, StartError> {
-        let (server, kept) = bind(document, sockets, routes)?;
+        let (server, kept) = bind(document, routes, sockets)?;
         let (asked, bound, handle) = (Asked::of(document), server.address(), server.handle());
         let mut running = RunningAdmin { asked, bound, handle, kept: Some(kept), tasks: JoinSet::new() };
         running.serve(server);
@@ -72,14 +72,14 @@ impl RunningAdmin {
     pub(super) fn next(
         &self,
         document: &doc::Document,
-        sockets: &Sockets,
         routes: Routes,
+        sockets: &Sockets,
     ) -> Result<Next, StartError> {
         let asked = Asked::of(document);
         if asked.address == self.asked.address {
             return Ok(Next::Here(routes));
         }
-        let (server, kept) = bind(document, sockets, routes)?;
+        let (server, kept) = bind(document, routes, sockets)?;
         Ok(Next::Elsewhere(asked, Box::new(server), kept))
     }
 
@@ -103,7 +103,7 @@ impl RunningAdmin {
         }
     }
 
-    /// Accepts no more, and finishes its answers.
+    /// It answers what it was asked, and nothing more.
     pub(super) fn close(&mut self) {
         self.kept = None;
         self.handle.stop();
@@ -116,8 +116,9 @@ impl RunningAdmin {
     }
 }
 
-fn bind(document: &doc::Document, sockets: &Sockets, routes: Routes) -> Result<(Admin, Kept), StartError> {
-    let (listener, kept) = sockets.of_admin(document)?;
-    let limits = translate::admin_limits(&translate::socket(&document.admin.socket_options));
-    Ok((Admin::on(listener, routes, limits).map_err(StartError::System)?, kept))
+fn bind(document: &doc::Document, routes: Routes, sockets: &Sockets) -> Result<(Admin, Kept), StartError> {
+    let socket = translate::socket(&document.admin.socket_options);
+    let (listener, kept) = sockets.listen("the admin server", document.admin.address(), &socket)?;
+    let admin = Admin::on(listener, routes, translate::admin_limits(&socket));
+    Ok((admin.map_err(StartError::System)?, kept))
 }

@@ -18,7 +18,7 @@ pub(super) struct Entrance {
     pub(super) bound: SocketAddr,
     pub(super) socket: SocketSettings,
     pub(super) key: ServerKey,
-    /// For a successor; let go before the socket is to close.
+    /// The socket's duplicate.
     pub(super) kept: Kept,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn doors(
         servers
             .map(|(server, kept)| match kept {
                 Some(at) => Ok(Door::Open(at)),
-                None => match sockets.of_server(router.label(), server) {
+                None => match sockets.listen_for(router.label(), server) {
                     Ok((listener, kept)) => Ok(Door::New(listener, kept)),
                     Err(error) => Err(blame(error, entrances)),
                 },
