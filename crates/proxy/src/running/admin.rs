@@ -28,7 +28,7 @@ pub(super) enum Next {
     /// Other routes on the same socket.
     Here(Routes),
     /// On another socket.
-    Elsewhere(Asked, Admin, Kept),
+    Elsewhere(Asked, Box<Admin>, Kept),
 }
 
 /// What the document says of its socket.
@@ -80,7 +80,7 @@ impl RunningAdmin {
             return Ok(Next::Here(routes));
         }
         let (server, kept) = bind(document, routes, sockets)?;
-        Ok(Next::Elsewhere(asked, server, kept))
+        Ok(Next::Elsewhere(asked, Box::new(server), kept))
     }
 
     /// Whether the socket stays although other options are asked for.
@@ -98,7 +98,7 @@ impl RunningAdmin {
                 self.kept = Some(kept);
                 std::mem::replace(&mut self.handle, server.handle()).stop();
                 (self.asked, self.bound) = (asked, server.address());
-                self.serve(server);
+                self.serve(*server);
             }
         }
     }
