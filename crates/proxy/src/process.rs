@@ -1,12 +1,12 @@
 //! A running proxy: started from a document, stopped without losing a request.
 
 use crate::access_logs::AccessLogs;
-use crate::administration::serve_admin;
+use crate::administration::{Administration, Current, Served, live_numbers, serve_admin};
 use crate::document as doc;
 use crate::sockets::{StartError, listen_all};
 use crate::sources::Sources;
 use crate::translate;
-use admin::AdminHandle;
+use admin::{AdminHandle, Loggers};
 use engines::{Clock, Drained, Workers};
 use naming::{Binder, BinderSettings};
 use router::{ClientFactory, Router, ServerId};
@@ -28,6 +28,8 @@ const ANNOUNCE: Duration = Duration::from_millis(500);
 pub struct Options {
     /// Workers; by default one for each processor the process may use, at most 4 (architecture.md §2).
     pub workers: Option<usize>,
+    /// The loggers whose levels the admin server shows and sets; none are but the root's.
+    pub loggers: Option<Arc<dyn Loggers>>,
 }
 
 /// Most workers that are started without being asked for.
@@ -75,18 +77,29 @@ impl Proxy {
         let mut control = JoinSet::new();
         let mut admin_task = JoinSet::new();
         let sources = Arc::new(Sources::new(document)?);
-        let (admin, admin_stop) =
-            serve_admin(document, &metrics, &shutdown, &sources, &mut admin_task).await?;
+        let current = Current::new(Arc::new(document.clone()), sources.clone());
+        let (events, numbers) = live_numbers(&metrics);
+        control.spawn(numbers);
+        let administration = Administration {
+            current: &current,
+            metrics: &metrics,
+            shutdown: &shutdown,
+            loggers: options.loggers.clone(),
+            clock,
+            events: &events,
+        };
+        let (admin, admin_stop) = serve_admin(&administration, &mut admin_task)?;
         let access_logs =
             AccessLogs::start(document, &metrics, clock, &mut control).map_err(StartError::System)?;
         let workers = Workers::start(count, clock, &metrics).map_err(StartError::System)?;
         let common =
             Common { metrics: &metrics, workers: &workers, sources: &sources, access_logs: &access_logs };
-        let mut servers = Vec::new();
+        let (mut servers, mut routers) = (Vec::new(), Vec::new());
         for (router, listeners) in document.routers.iter().zip(listeners) {
             let doc::Router::Http(router) = router;
-            serve_router(router, listeners, &common, &mut control, &mut servers)?;
+            routers.push(serve_router(router, listeners, &common, &mut control, &mut servers)?);
         }
+        current.set(Served { routers, ..Served::clone(&current.get()) });
         let snapshots = metrics.clone();
         control.spawn(async move {
             let mut minutes = tokio::time::interval(SNAPSHOT);
@@ -169,7 +182,7 @@ fn serve_router(
     common: &Common<'_>,
     control: &mut JoinSet<()>,
     servers: &mut Vec<Bound>,
-) -> Result<(), StartError> {
+) -> Result<Arc<Router>, StartError> {
     let Common { metrics, workers, sources, access_logs } = *common;
     let mut settings = translate::router(from, workers.clock().epoch());
     settings.access_log = access_logs.of(from.label());
@@ -189,7 +202,7 @@ fn serve_router(
         tracing::info!("serving {label} on {address}");
         servers.push(Bound { router: label.to_owned(), address });
     }
-    Ok(())
+    Ok(router)
 }
 
 /// Runs a task the proxy cannot do without. Should it panic, names would stay as they are for ever while everything looks

@@ -46,7 +46,7 @@ pub use connection::{ConnectionSettings, PoolSettings, SessionEnd, SessionSettin
 pub use endpoint::Endpoint;
 pub use exchange::Exchange;
 pub use forwarded::{Forwarded, Labeler};
-pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
+pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName, name_of};
 pub use router::Router;
 pub use server::Server;
 pub use settings::{

@@ -20,7 +20,7 @@ pub(crate) fn proxy(arguments: &arguments::Proxy) -> ExitCode {
     if !document.warnings.is_empty() {
         tracing::warn!("{}", document.warnings);
     }
-    let options = Options { workers: arguments.workers.map(usize::from) };
+    let options = Options { workers: arguments.workers.map(usize::from), ..Options::default() };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&format!("cannot start: {e}")),
