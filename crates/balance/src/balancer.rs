@@ -49,6 +49,8 @@ pub enum Balancer {
     P2c {
         /// How often to pick (`maxEffort`, 5).
         max_effort: u32,
+        /// Over how long a newcomer's share grows (`warmUpMs`, 0: it has its share at once).
+        warm_up: Nanos,
     },
     /// `ewma`: as `p2c`, but compares the peak-sensitive average of round trips times outstanding requests.
     Ewma {
@@ -56,6 +58,8 @@ pub enum Balancer {
         decay: Nanos,
         /// How often to pick (`maxEffort`, 5).
         max_effort: u32,
+        /// Over how long a newcomer's share grows (`warmUpMs`, 0: it has its share at once).
+        warm_up: Nanos,
     },
     /// `aperture`: as `p2c` among the first replicas of the set only, as many as the load needs.
     Aperture(Aperture),
@@ -128,13 +132,13 @@ impl Balancer {
     /// `kind: p2c` with default numbers.
     #[must_use]
     pub const fn p2c() -> Balancer {
-        Balancer::P2c { max_effort: Self::MAX_EFFORT }
+        Balancer::P2c { max_effort: Self::MAX_EFFORT, warm_up: Nanos(0) }
     }
 
     /// `kind: ewma` with default numbers.
     #[must_use]
     pub const fn ewma() -> Balancer {
-        Balancer::Ewma { decay: Self::DECAY, max_effort: Self::MAX_EFFORT }
+        Balancer::Ewma { decay: Self::DECAY, max_effort: Self::MAX_EFFORT, warm_up: Nanos(0) }
     }
 
     /// `kind: aperture` with default numbers.
@@ -172,11 +176,20 @@ impl Balancer {
 
     const fn max_effort(&self) -> u32 {
         match *self {
-            Balancer::P2c { max_effort }
+            Balancer::P2c { max_effort, .. }
             | Balancer::Ewma { max_effort, .. }
             | Balancer::RoundRobin { max_effort } => max_effort,
             Balancer::Aperture(Aperture { max_effort, .. }) => max_effort,
             Balancer::Heap => Self::MAX_EFFORT,
+        }
+    }
+
+    /// Over how many milliseconds the share of a newcomer grows; 0 when it has its share at once.
+    #[inline]
+    const fn warm_up_millis(&self) -> u64 {
+        match *self {
+            Balancer::P2c { warm_up, .. } | Balancer::Ewma { warm_up, .. } => warm_up.millis(),
+            _ => 0,
         }
     }
 

@@ -14,6 +14,9 @@ const NOTICEABLE: f32 = 1.0 / (1 << 20) as f32;
 const ONE: u64 = 1;
 const UNANSWERED: u64 = 1 << 32;
 
+/// Stands where a newcomer has the moment it was met.
+const SETTLED: u32 = u32::MAX;
+
 /// Outstanding requests and the peak-sensitive moving average of round-trip times of one endpoint.
 ///
 /// The average in nanoseconds and the moment of its last change share one word (an endpoint idle for 49 days may look
@@ -33,6 +36,8 @@ pub struct Load {
     alive: AtomicU32,
     /// 1 / decay time in milliseconds; 0 when round trips are not measured.
     inverse_decay: f32,
+    /// When [`Load::known_for`] was first asked; milliseconds, 0 for never, [`SETTLED`] for an endpoint that never was new.
+    met: AtomicU32,
 }
 
 impl Load {
@@ -46,8 +51,8 @@ impl Load {
     /// Load that counts outstanding requests only: [`Load::answered`] does nothing.
     #[must_use]
     pub const fn counted() -> Load {
-        let (average, requests, alive) = (Stamped::new(), AtomicU64::new(0), AtomicU32::new(0));
-        Load { average, requests, alive, inverse_decay: 0.0 }
+        let (average, requests) = (Stamped::new(), AtomicU64::new(0));
+        Load { average, requests, alive: AtomicU32::new(0), inverse_decay: 0.0, met: AtomicU32::new(0) }
     }
 
     /// A request is being sent. Each call is followed by exactly one [`Load::end`] or [`Load::give_up`].
@@ -91,6 +96,24 @@ impl Load {
     #[inline]
     fn is_measured(&self) -> bool {
         self.inverse_decay > 0.0
+    }
+
+    /// This endpoint is no newcomer: it is one of the first of its set, and nobody can tell how long it has been there.
+    pub fn settle(&self) {
+        self.met.store(SETTLED, Relaxed);
+    }
+
+    /// For how many milliseconds the endpoint has been a candidate: since this was first asked, not since discovery named it,
+    /// so that one that nobody wanted is as new as it looks.
+    pub(crate) fn known_for(&self, now: Nanos) -> u32 {
+        // A millisecond more or less does not matter.
+        let this = Stamp::of(now).0.clamp(1, SETTLED - 1);
+        let first = match self.met.load(Relaxed) {
+            0 => self.met.compare_exchange(0, this, Relaxed, Relaxed).map_or_else(|other| other, |_| this),
+            SETTLED => return SETTLED,
+            first => first,
+        };
+        Stamp(first).elapsed(now)
     }
 
     /// Requests sent and not yet ended.

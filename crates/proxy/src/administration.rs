@@ -8,29 +8,19 @@ mod served;
 use crate::delegator;
 use crate::document as doc;
 use crate::explain;
+use crate::reload;
+use crate::running::Lasting;
 use crate::sockets::StartError;
 use crate::translate;
-use admin::{About, AdminHandle, Events, Loggers, Request, Response, Routes, Ui, json};
+use admin::{About, Events, Request, Response, Routes, Ui, json};
 use naming::{Addr, configured_prefix};
 use serde_json::{Map, Value, json};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use telemetry::Metrics;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
+pub(crate) use identifier::routes as identifier_routes;
 pub(crate) use served::{Current, Served};
-
-/// What the admin server is given.
-pub(crate) struct Administration<'a> {
-    pub(crate) current: &'a Current,
-    pub(crate) metrics: &'a Metrics,
-    pub(crate) shutdown: &'a Arc<Notify>,
-    pub(crate) loggers: Option<Arc<dyn Loggers>>,
-    pub(crate) clock: engines::Clock,
-    /// Where the dashboard's numbers go; whoever listens stays, whatever becomes of the routes.
-    pub(crate) events: &'a Events,
-}
 
 /// The stream of the dashboard's numbers, and the task that tells them.
 pub(crate) fn live_numbers(metrics: &Metrics) -> (Events, impl Future<Output = ()> + Send + 'static) {
@@ -38,56 +28,26 @@ pub(crate) fn live_numbers(metrics: &Metrics) -> (Events, impl Future<Output = (
     (events.clone(), dashboard::tell(events, metrics.clone()))
 }
 
-/// Binds and serves the admin server, and the one that names requests if there is to be one.
-pub(crate) fn serve_admin(
-    of: &Administration<'_>,
-    task: &mut JoinSet<()>,
-) -> Result<(SocketAddr, AdminHandle), StartError> {
-    let served = of.current.get();
-    let document = &served.document;
-    let (bound, stop) = serve(document, "the admin server", document.admin.address(), routes(of), task)?;
-    tracing::info!("serving http admin on {bound}");
-    if let Some(address) = document.admin.identifier_address() {
-        let routes = identifier::routes(of.current);
-        // Nothing it does takes long: it ends with the process, without being asked to.
-        let (bound, _) = serve(document, "`admin.httpIdentifierPort`", address, routes, task)?;
-        tracing::info!("naming http requests on {bound}");
-    }
-    Ok((bound, stop))
-}
-
-fn serve(
-    document: &doc::Document,
+/// Binds a socket of the admin world.
+pub(crate) fn listen(
     what: &str,
     address: SocketAddr,
-    routes: Routes,
-    task: &mut JoinSet<()>,
-) -> Result<(SocketAddr, AdminHandle), StartError> {
-    let socket = translate::socket(&document.admin.socket_options);
-    let listener = engines::listen(address, &socket).map_err(|error| StartError::Listen {
-        what: what.to_owned(),
-        address,
-        error,
-    })?;
-    let server =
-        admin::Admin::on(listener, routes, translate::admin_limits(&socket)).map_err(StartError::System)?;
-    let (bound, stop) = (server.address(), server.handle());
-    task.spawn(server.serve());
-    Ok((bound, stop))
+    document: &doc::Document,
+) -> Result<TcpListener, StartError> {
+    let listener = engines::listen(address, &translate::socket(&document.admin.socket_options));
+    listener.map_err(|error| StartError::Listen { what: what.to_owned(), address, error })
 }
 
-/// Everything it answers. What is served is looked up for each answer; what a document says of the admin server itself and
-/// of telemeters is that of the document served now.
-pub(crate) fn routes(of: &Administration<'_>) -> Routes {
-    let Administration { current, metrics, events, .. } = *of;
-    let document = &current.get().document;
-    let asked = of.shutdown.clone();
+/// Everything the admin server of `document` answers. What `current` says is looked up for each answer.
+pub(crate) fn routes(document: &doc::Document, lasting: &Lasting, current: &Current) -> Routes {
+    let Lasting { metrics, shutdown, reloads, loggers, events, .. } = lasting;
+    let asked = shutdown.clone();
     let mut routes = Routes::new()
         .secured(document.admin.security.rules())
         .metrics_json(metrics)
         .shutdown(move |_| asked.notify_one())
-        .logging(of.loggers.clone())
-        .diagnostics(&about(of, document));
+        .logging(loggers.clone())
+        .diagnostics(&about(document, lasting));
     for doc::Telemeter::Prometheus(p) in &document.telemetry {
         routes = routes.prometheus(&p.path, metrics, &p.prefix);
     }
@@ -97,20 +57,21 @@ pub(crate) fn routes(of: &Administration<'_>) -> Routes {
         .get("/config.json", move |request| config_json(&config.get(), request))
         .get_async("/client_state.json", move |_| client_state(clients.get()));
     let listen = events.clone();
-    routes = routes.get("/admin/events", move |request| match request.method() {
+    routes = routes.get("/admin/events", move |request| match *request.method() {
         // Only the head is wanted, which a listener's place is too good for.
-        &admin::Method::HEAD => admin::text(""),
+        admin::Method::HEAD => admin::text(""),
         _ => listen.listen(),
     });
     routes = delegator::add(routes, current);
     routes = explain::page::add(routes, current);
+    routes = reload::route::add(routes, reloads);
     let ui = Ui::new(env!("CARGO_PKG_VERSION"), routes.has("/requests"));
     let shown = current.clone();
     routes.pages(ui).get("/delegator", move |_| delegator::page(ui, &shown.get()))
 }
 
-fn about(of: &Administration<'_>, document: &doc::Document) -> About {
-    let clock = of.clock;
+fn about(document: &doc::Document, lasting: &Lasting) -> About {
+    let clock = lasting.clock;
     About {
         name: "wayleave",
         version: env!("CARGO_PKG_VERSION"),
@@ -118,7 +79,7 @@ fn about(of: &Administration<'_>, document: &doc::Document) -> About {
         start_time: rfc3339(clock.epoch() / 1_000_000_000),
         uptime: Arc::new(move || clock.now().millis()),
         config: document.warnings.source().name().to_owned(),
-        workers: of.metrics.workers(),
+        workers: lasting.metrics.workers(),
     }
 }
 

@@ -54,7 +54,7 @@ fn namer_state(sources: &Sources, path: &str) -> Option<String> {
 fn interpreters_state(sources: &Sources, path: &str) -> Option<String> {
     let label = path.strip_prefix('/')?.strip_suffix("/interpreter_state/io.l5d.fs.json")?;
     let router = sources.routers.iter().find(|router| router.label == label)?;
-    router.dtab.as_ref().map(interpreter_state)
+    router.dtab.as_deref().map(interpreter_state)
 }
 
 /// The page about dtabs: for each router the entries its interpreter brings along, and its own.

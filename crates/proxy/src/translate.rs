@@ -220,9 +220,13 @@ fn backoff(from: &doc::Backoff) -> Backoff {
 
 fn balancer(from: &doc::LoadBalancer) -> Balancer {
     match from {
-        doc::LoadBalancer::P2c(p) => Balancer::P2c { max_effort: p.max_effort },
+        doc::LoadBalancer::P2c(p) => {
+            Balancer::P2c { max_effort: p.max_effort, warm_up: Nanos::from_millis(p.warm_up_ms.into()) }
+        }
         doc::LoadBalancer::Ewma(e) => {
-            Balancer::Ewma { decay: Nanos::from_millis(e.decay_time_ms.into()), max_effort: e.max_effort }
+            let decay = Nanos::from_millis(e.decay_time_ms.into());
+            let warm_up = Nanos::from_millis(e.warm_up_ms.into());
+            Balancer::Ewma { decay, max_effort: e.max_effort, warm_up }
         }
         doc::LoadBalancer::Aperture(a) => Balancer::Aperture(Aperture {
             smooth_window: Nanos::from_millis(a.smooth_window_ms.into()),

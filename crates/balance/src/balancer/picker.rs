@@ -1,7 +1,7 @@
 //! A balancer at work: its kind, and what all workers together know besides the replicas' own loads.
 
 use super::{Balancer, Band, Choice, Node};
-use crate::{Nanos, Probe};
+use crate::{Load, Nanos, Probe};
 use fastrand::Rng;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -75,7 +75,13 @@ impl Picker {
     fn search<N: Node>(&self, nodes: &[N], now: Nanos, rng: &mut Rng) -> Option<(usize, bool)> {
         match (nodes.len(), &self.kind) {
             (0, _) => None,
-            (1, _) => Some((0, nodes[0].is_available(now))),
+            (1, kind) => {
+                if kind.warm_up_millis() != 0 {
+                    // It is no newcomer any more when others join it.
+                    nodes[0].load().known_for(now);
+                }
+                Some((0, nodes[0].is_available(now)))
+            }
             (n, Balancer::P2c { .. } | Balancer::Ewma { .. }) => Some(self.pairs(nodes, n, now, rng)),
             (n, Balancer::Aperture(_)) => {
                 let width = self.band.as_ref().map_or(n, |band| band.width(n));
@@ -93,7 +99,7 @@ impl Picker {
             return if nodes[0].is_available(now) { (0, true) } else { self.last_resort(nodes, 1, now, rng) };
         }
         for _ in 0..self.kind.max_effort() {
-            let picked = self.better(nodes, draw(width, rng), now);
+            let picked = self.better(nodes, draw(width, rng), now, rng);
             if picked.1 {
                 return picked;
             }
@@ -116,15 +122,40 @@ impl Picker {
 
     /// The better of two and whether it is available.
     #[inline]
-    fn better<N: Node>(&self, nodes: &[N], (first, second): (usize, usize), now: Nanos) -> (usize, bool) {
+    fn better<N: Node>(
+        &self,
+        nodes: &[N],
+        (first, second): (usize, usize),
+        now: Nanos,
+        rng: &mut Rng,
+    ) -> (usize, bool) {
         let (a, b) = (&nodes[first], &nodes[second]);
         match (a.is_available(now), b.is_available(now)) {
             (true, false) => (first, true),
             (false, true) => (second, true),
             (available, _) => {
+                if let Some(elder) = self.spare(a.load(), b.load(), now, rng) {
+                    return (if elder { second } else { first }, available);
+                }
                 (if self.kind.heavier(a.load(), b.load(), now) { second } else { first }, available)
             }
         }
+    }
+
+    /// Whether to leave the newer of two alone because it is still warming up: `Some(true)` sends the request to the second,
+    /// `Some(false)` to the first, whatever their loads; `None` lets the loads decide.
+    ///
+    /// How likely the loads may decide is the ratio of the two shares, so that two that joined together, all of a set that
+    /// has just been found, have what they would have without.
+    #[inline]
+    fn spare(&self, a: &Load, b: &Load, now: Nanos, rng: &mut Rng) -> Option<bool> {
+        let span = self.kind.warm_up_millis();
+        if span == 0 {
+            return None;
+        }
+        let (first, second) = (warmth(a, span, now), warmth(b, span, now));
+        let (newer, older) = (first.min(second), first.max(second));
+        (newer < older && rng.f32() * older >= newer).then_some(first < second)
     }
 
     /// After all picks failed: two of the first `width` available ones if there are any, otherwise two of the first
@@ -153,8 +184,16 @@ impl Picker {
             // The first wins a tie, and early nodes tend to be kept first.
             pair = (pair.1, pair.0);
         }
-        self.better(nodes, pair, now)
+        self.better(nodes, pair, now, rng)
     }
+}
+
+/// The share of the requests that a newcomer gets at once: enough to warm up at all.
+const COLD: f32 = 0.1;
+
+/// The share of a replica in what it will have once it is warm.
+fn warmth(load: &Load, span: u64, now: Nanos) -> f32 {
+    (load.known_for(now) as f32 / span as f32).clamp(COLD, 1.0)
 }
 
 /// The right to find out whether a replica is back; `None` when somebody else does.

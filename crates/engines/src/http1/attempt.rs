@@ -14,8 +14,9 @@ use super::read::poll_read;
 use super::reply::length_line;
 use super::scan::Scanner;
 use super::work::Work;
-use crate::context::{Context as Worker, ServerContext};
+use crate::context::Context as Worker;
 use crate::pool::Upstream;
+use crate::seat::ServerContext;
 use crate::timer::Timer;
 pub(super) use answer::After;
 use answer::malformed;
@@ -32,6 +33,8 @@ const MOST_INTERIM: u32 = 64;
 /// Buffers each direction may move before the other one, the worker's other connections and the sockets have their turn:
 /// about 100 us of copying.
 const TURN: u32 = 8;
+/// Bytes of a held body that are copied at a time, so that a long one takes its memory once.
+const PIECE: usize = 64 << 10;
 /// Bytes compressed in one turn: about 100 us.
 const SLICE: usize = 8 << 10;
 
@@ -93,7 +96,8 @@ impl Attempt<'_> {
             Body::None | Body::UntilClose => {}
         }
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(body);
+        upload.queued = body.len().min(PIECE);
+        out.extend_from_slice(&body[..upload.queued]);
         let download = &mut flow.download;
         download.stage = Stage::Head;
         download.scanner = Scanner::default();
@@ -138,6 +142,7 @@ impl Attempt<'_> {
                 Poll::Pending => return None,
                 // The back end may have answered before it hung up: what can be read decides.
                 Poll::Ready(Err(_)) => upload.broken = true,
+                Poll::Ready(Ok(())) if upload.queued < self.work.body.len() => self.queue_held(),
                 Poll::Ready(Ok(())) if upload.decoder.is_done() => return None,
                 Poll::Ready(Ok(())) => match self.read_caller(cx) {
                     Poll::Pending => return None,
@@ -148,6 +153,16 @@ impl Attempt<'_> {
         }
         yield_turn(cx);
         None
+    }
+
+    /// Puts the next piece of a body that is held whole in line.
+    fn queue_held(&mut self) {
+        let Work { flow, body, .. } = &mut *self.work;
+        let upload = &mut flow.upload;
+        let rest = &body[upload.queued..];
+        let piece = &rest[..rest.len().min(PIECE)];
+        upload.queued += piece.len();
+        upload.out.buffer(&self.server.worker).extend_from_slice(piece);
     }
 
     /// Moves body bytes that came with the head (or behind an earlier piece) on.
@@ -320,7 +335,8 @@ impl Attempt<'_> {
 
     fn request_is_sent(&self) -> bool {
         let upload = &self.work.flow.upload;
-        upload.decoder.is_done() && upload.out.is_empty() && !upload.broken
+        let queued = upload.queued == self.work.body.len();
+        upload.decoder.is_done() && queued && upload.out.is_empty() && !upload.broken
     }
 
     fn complete(&self) -> Ended {

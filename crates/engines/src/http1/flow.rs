@@ -23,6 +23,8 @@ pub(crate) struct Upload {
     pub(crate) decoder: Decoder,
     pub(super) encoding: Encoding,
     pub(super) out: Out,
+    /// Bytes of a body that is held whole that were put in line.
+    pub(super) queued: usize,
     /// The caller waits for leave to send its body.
     pub(crate) continue_due: bool,
     /// Body bytes were taken from the caller, so that the request cannot be sent again.
@@ -39,6 +41,7 @@ impl Default for Upload {
             decoder: Decoder::Done,
             encoding: Encoding::Plain,
             out: Out::default(),
+            queued: 0,
             continue_due: false,
             begun: false,
             broken: false,

@@ -11,7 +11,7 @@ use router::seam::{Head, RequestHead, Version};
 use serde_json::{Map, Value, json};
 
 /// The routes of the second server: one answer for everything.
-pub(super) fn routes(current: &Current) -> Routes {
+pub(crate) fn routes(current: &Current) -> Routes {
     let current = current.clone();
     Routes::empty().prefix("/", move |request| answer(&current, request))
 }

@@ -77,6 +77,9 @@ config! {
     pub struct P2c {
         /// How often to pick again when the pick is not available.
         max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
+        /// Over how many milliseconds the share of a replica that joins others grows from a tenth to the whole, for programs
+        /// that are slow until they have run for a while; 0 gives it its share at once. A key of Wayleave.
+        warm_up_ms "warmUpMs": u32 = "0", example "30000";
         /// Whether an endpoint that discovery took away stays while it is healthy.
         enable_probation "enableProbation": bool = "false", example "true";
     }
@@ -89,6 +92,9 @@ config! {
         max_effort "maxEffort": u32 = "5", from 1, check positive, example "10";
         /// Over how many milliseconds the latency average forgets.
         decay_time_ms "decayTimeMs": u32 = "10000", from 1, check positive, example "5000";
+        /// Over how many milliseconds the share of a replica that joins others grows from a tenth to the whole, for programs
+        /// that are slow until they have run for a while; 0 gives it its share at once. A key of Wayleave.
+        warm_up_ms "warmUpMs": u32 = "0", example "30000";
         /// Whether an endpoint that discovery took away stays while it is healthy.
         enable_probation "enableProbation": bool = "false", example "true";
     }

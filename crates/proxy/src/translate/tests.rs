@@ -18,10 +18,15 @@ fn balancers() {
         assert_eq!((got.balancer, got.probation), want, "{text}");
     };
     check("kind: p2c", (Balancer::p2c(), false));
-    check("kind: p2c, maxEffort: 7, enableProbation: true", (Balancer::P2c { max_effort: 7 }, true));
+    check(
+        "kind: p2c, maxEffort: 7, enableProbation: true",
+        (Balancer::P2c { max_effort: 7, warm_up: Nanos(0) }, true),
+    );
     check("kind: ewma", (Balancer::ewma(), false));
-    let ewma = Balancer::Ewma { decay: Nanos::from_millis(8), max_effort: 7 };
-    check("kind: ewma, maxEffort: 7, decayTimeMs: 8", (ewma, false));
+    let warm_up = Nanos::from_millis(9);
+    let ewma = Balancer::Ewma { decay: Nanos::from_millis(8), max_effort: 7, warm_up };
+    check("kind: ewma, maxEffort: 7, decayTimeMs: 8, warmUpMs: 9", (ewma, false));
+    check("kind: p2c, warmUpMs: 9", (Balancer::P2c { max_effort: 5, warm_up }, false));
     check("kind: aperture", (Balancer::aperture(), false));
     let aperture = Aperture {
         smooth_window: Nanos::from_millis(9),

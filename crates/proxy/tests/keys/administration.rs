@@ -189,3 +189,43 @@ async fn the_configuration() {
     );
     running.stop().await;
 }
+
+/// A reload changes what is told, who may ask for what, and where requests are named; who looks at the numbers goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn reloads() {
+    let running = start("", "  dtab: /a => /b").await;
+    let mut looking = tokio::net::TcpStream::connect(running.proxy.admin()).await.expect("it listens");
+    looking.write_all(b"GET /admin/events HTTP/1.1\r\nHost: admin\r\n\r\n").await.expect("room");
+    let ports = [free_port(), free_port()];
+    let reload = async |admin: &str, label: &str| {
+        let text = format!(
+            "admin: {{port: 0{admin}}}\nrouters: [{{protocol: http, label: {label}, servers: [{{port: 0}}]}}]"
+        );
+        let document =
+            document::load("next.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+        running.proxy.reload(document).await.unwrap_or_else(|error| panic!("{error}"));
+    };
+    let named = async |port: u16| {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        match Client::try_connect(address).await {
+            Ok(_) => ask(address, "GET / HTTP/1.1\r\nHost: web\r\n\r\n").await.1,
+            Err(_) => "nobody".to_owned(),
+        }
+    };
+    reload(&format!(", httpIdentifierPort: {}", ports[0]), "two").await;
+    let (_, text) = get(&running, "/config.json").await;
+    assert!(text.contains(r#""label":"two""#) && !text.contains("dtab"), "{text}");
+    assert!(get(&running, "/delegator").await.1.contains(r#"{"two":[]}"#));
+    assert_eq!(named(ports[0]).await, r#"{"two":{"path":"/svc/web"}}"#);
+    reload(&format!(", httpIdentifierPort: {}, security: {{uiEnabled: false}}", ports[1]), "three").await;
+    assert_eq!(get(&running, "/config.json").await.0, 404);
+    assert_eq!(named(ports[1]).await, r#"{"three":{"path":"/svc/web"}}"#);
+    eventually(PATIENCE, "the first port is closed", || async { named(ports[0]).await == "nobody" }).await;
+    reload("", "four").await;
+    eventually(PATIENCE, "the second port is closed", || async { named(ports[1]).await == "nobody" }).await;
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains(r#""name":"four""#) {
+        assert!(within("numbers", looking.read_buf(&mut seen)).await.expect("more") > 0, "the stream ended");
+    }
+    running.stop().await;
+}

@@ -208,3 +208,29 @@ async fn probation() {
         }
     }
 }
+
+/// A replica that joins gets a tenth of its share at first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn warm_up() {
+    for kind in ["p2c", "ewma"] {
+        let share_of_newcomer = async |key: &str| {
+            let [old, new] = [Backend::text("old").await, Backend::text("new").await];
+            let running = balanced(&[old.address], &format!("loadBalancer: {{kind: {kind}{key}}}")).await;
+            assert_eq!(running.get("web").await.status(), 200);
+            set_replicas(running.folder.path(), &[old.address, new.address]);
+            running.wait(&format!("{CLIENT}/loadbalancer/size"), 2.0).await;
+            for _ in 0..200 {
+                assert_eq!(running.get("web").await.status(), 200);
+            }
+            running.stop().await;
+            new.requests()
+        };
+        // Five in a hundred, and a half.
+        let cold = share_of_newcomer(", warmUpMs: 600000").await;
+        assert!((1..=25).contains(&cold), "{kind}: {cold} of 200 to a newcomer that warms up");
+        if kind == "p2c" {
+            let warm = share_of_newcomer("").await;
+            assert!(warm >= 60, "{warm} of 200 to a newcomer");
+        }
+    }
+}

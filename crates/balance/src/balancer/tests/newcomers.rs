@@ -90,7 +90,7 @@ fn ewma_gives_a_newcomer_its_share_once_it_has_answered() {
 /// A newcomer that is slow at first is not written off: its average decays, and it is asked again.
 #[test]
 fn ewma_comes_back_to_a_newcomer_that_was_slow_at_first() {
-    let balancer = Balancer::Ewma { decay: Nanos::from_secs(1), max_effort: 5 };
+    let balancer = Balancer::Ewma { decay: Nanos::from_secs(1), max_effort: 5, warm_up: Nanos(0) };
     let mut world = World::new(balancer, 4);
     world.run(2_000_000, 40, &[5_000; 4]);
     world.join(balancer);
@@ -123,4 +123,38 @@ fn ewma_leaves_a_replica_that_stalls() {
     stalled[3] = 2_000_000;
     world.run(1_900_000, 11, &stalled);
     assert!(world.got[3] <= 3, "{:?}", world.got);
+}
+
+/// With `warmUpMs`, a newcomer's share grows in proportion to its age, from a tenth; those that joined together share as
+/// ever.
+#[test]
+fn warm_up() {
+    let span = Nanos::from_secs(10);
+    let kinds = [
+        Balancer::P2c { max_effort: 5, warm_up: span },
+        Balancer::Ewma { decay: Nanos::from_secs(10), max_effort: 5, warm_up: span },
+    ];
+    for balancer in kinds {
+        let (nodes, picker, mut rng) = (replicas(balancer, 4), Picker::new(balancer), Rng::with_seed(5));
+        let share = |nodes: &[Arc<Replica>], of: usize, at: Nanos, rng: &mut Rng| {
+            let picks = (0..20_000).filter(|_| picker.pick(nodes, at, rng) == Some(of)).count();
+            picks as f64 / 20_000.0
+        };
+        nodes[0].load.settle();
+        let at = |seconds: u64| NOW + Nanos::from_secs(seconds);
+        let first = share(&nodes[..3], 0, at(20), &mut rng);
+        // It meets one of the two cold ones with two pairs in three, and then gets 95 of 100.
+        assert!((0.61..=0.66).contains(&first), "{balancer:?}: {first}");
+        let equal = share(&nodes[1..3], 0, at(21), &mut rng);
+        assert!((0.48..=0.52).contains(&equal), "{balancer:?}: {equal}");
+        // Alone for a while, and therefore no newcomer when others join it.
+        let alone = replicas(balancer, 2);
+        assert_eq!(picker.pick(&alone[..1], at(20), &mut rng), Some(0));
+        let first = share(&alone, 0, at(30), &mut rng);
+        assert!((0.93..=0.97).contains(&first), "{balancer:?}: {first}");
+        for (age, want) in [(0, 0.025), (1, 0.025), (5, 0.125), (10, 0.25), (100, 0.25)] {
+            let got = share(&nodes, 3, at(40 + age), &mut rng);
+            assert!((got - want).abs() < 0.012, "{balancer:?} after {age} s: {got} instead of {want}");
+        }
+    }
 }

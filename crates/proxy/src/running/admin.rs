@@ -1,0 +1,183 @@
+//! The admin server of a running proxy, and the one beside it that names requests (`admin.httpIdentifierPort`), which may
+//! move to other addresses while it runs.
+
+use crate::administration;
+use crate::document as doc;
+use crate::sockets::StartError;
+use crate::translate;
+use admin::{Admin, AdminHandle, Routes};
+use router::SocketSettings;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How long the answers that are under way at the proxy's end may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What the two servers answer.
+pub(super) struct BothRoutes {
+    pub(super) admin: Routes,
+    pub(super) identifier: Routes,
+}
+
+/// The servers of the admin world.
+pub(super) struct RunningAdmin {
+    admin: Server,
+    /// Where one is asked for.
+    identifier: Option<Server>,
+}
+
+/// What they serve next; new addresses are bound already.
+pub(super) struct NextAdmin {
+    admin: Next,
+    identifier: NextIdentifier,
+}
+
+enum NextIdentifier {
+    /// None is asked for.
+    Gone,
+    /// There was none.
+    Started(Server),
+    Goes(Next),
+}
+
+impl RunningAdmin {
+    pub(super) fn start(document: &doc::Document, routes: BothRoutes) -> Result<RunningAdmin, StartError> {
+        let admin = Server::start(Asked::admin(document), document, routes.admin)?;
+        let identifier = Asked::identifier(document);
+        let identifier =
+            identifier.map(|asked| Server::start(asked, document, routes.identifier)).transpose()?;
+        Ok(RunningAdmin { admin, identifier })
+    }
+
+    /// Where the admin server listens.
+    pub(super) fn bound(&self) -> SocketAddr {
+        self.admin.bound
+    }
+
+    /// What is to be served from the next document on.
+    pub(super) fn next(&self, document: &doc::Document, routes: BothRoutes) -> Result<NextAdmin, StartError> {
+        let admin = self.admin.next(Asked::admin(document), document, routes.admin)?;
+        let routes = routes.identifier;
+        let identifier = match (&self.identifier, Asked::identifier(document)) {
+            (_, None) => NextIdentifier::Gone,
+            (None, Some(asked)) => NextIdentifier::Started(Server::start(asked, document, routes)?),
+            (Some(server), Some(asked)) => NextIdentifier::Goes(server.next(asked, document, routes)?),
+        };
+        Ok(NextAdmin { admin, identifier })
+    }
+
+    /// Whether the admin server's socket stays although other options are asked for.
+    pub(super) fn keeps_other_options(&self, document: &doc::Document) -> bool {
+        let (is, asked) = (self.admin.asked, Asked::admin(document));
+        asked.address == is.address && asked.socket != is.socket
+    }
+
+    /// Serves that from now on. A server that has another in its place finishes its answers.
+    pub(super) fn replace(&mut self, next: NextAdmin) {
+        self.admin.replace(next.admin);
+        match (next.identifier, &mut self.identifier) {
+            (NextIdentifier::Gone, identifier) => *identifier = None,
+            (NextIdentifier::Started(server), identifier) => *identifier = Some(server),
+            (NextIdentifier::Goes(next), Some(server)) => server.replace(next),
+            (NextIdentifier::Goes(_), None) => {}
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        drop(self.identifier);
+        self.admin.stop().await;
+    }
+}
+
+/// A server that serves.
+struct Server {
+    asked: Asked,
+    bound: SocketAddr,
+    handle: AdminHandle,
+    /// It, and those that end because another has taken their place. They end with the proxy however that ends.
+    tasks: JoinSet<()>,
+}
+
+/// What a server serves next.
+enum Next {
+    /// Other routes on the same socket.
+    Here(Routes),
+    /// On another socket.
+    Elsewhere(Asked, Admin),
+}
+
+/// What the document says of a server's socket.
+#[derive(Clone, Copy, PartialEq)]
+struct Asked {
+    /// In messages.
+    what: &'static str,
+    /// In the log, as Linkerd has it.
+    logged: &'static str,
+    address: SocketAddr,
+    socket: SocketSettings,
+}
+
+impl Asked {
+    fn admin(document: &doc::Document) -> Asked {
+        Asked::of(("the admin server", "http admin"), document.admin.address(), document)
+    }
+
+    fn identifier(document: &doc::Document) -> Option<Asked> {
+        let address = document.admin.identifier_address()?;
+        Some(Asked::of(("`admin.httpIdentifierPort`", "http identifier"), address, document))
+    }
+
+    fn of(
+        (what, logged): (&'static str, &'static str),
+        address: SocketAddr,
+        document: &doc::Document,
+    ) -> Asked {
+        Asked { what, logged, address, socket: translate::socket(&document.admin.socket_options) }
+    }
+
+    fn bind(self, document: &doc::Document, routes: Routes) -> Result<Admin, StartError> {
+        let listener = administration::listen(self.what, self.address, document)?;
+        Admin::on(listener, routes, translate::admin_limits(&self.socket)).map_err(StartError::System)
+    }
+}
+
+impl Server {
+    fn start(asked: Asked, document: &doc::Document, routes: Routes) -> Result<Server, StartError> {
+        let server = asked.bind(document, routes)?;
+        let (bound, handle) = (server.address(), server.handle());
+        let mut running = Server { asked, bound, handle, tasks: JoinSet::new() };
+        running.serve(server);
+        Ok(running)
+    }
+
+    fn serve(&mut self, server: Admin) {
+        tracing::info!("serving {} on {}", self.asked.logged, server.address());
+        self.tasks.spawn(server.serve());
+    }
+
+    fn next(&self, asked: Asked, document: &doc::Document, routes: Routes) -> Result<Next, StartError> {
+        if asked.address == self.asked.address {
+            return Ok(Next::Here(routes));
+        }
+        Ok(Next::Elsewhere(asked, asked.bind(document, routes)?))
+    }
+
+    fn replace(&mut self, next: Next) {
+        while self.tasks.try_join_next().is_some() {}
+        match next {
+            Next::Here(routes) => self.handle.replace(routes),
+            Next::Elsewhere(asked, server) => {
+                std::mem::replace(&mut self.handle, server.handle()).stop();
+                (self.asked, self.bound) = (asked, server.address());
+                self.serve(server);
+            }
+        }
+    }
+
+    async fn stop(mut self) {
+        self.handle.stop();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
+    }
+}
