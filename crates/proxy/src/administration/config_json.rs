@@ -198,7 +198,7 @@ impl Origins {
             Type::Family(family) => {
                 let (kind, meta) = kind_of(node, family);
                 let named = node.get(family.discriminator);
-                self.put(&format!("{at}.{}", family.discriminator), kind.into(), named);
+                self.put(&format!("{at}.{}", family.discriminator), &kind.into(), named);
                 if let Some(meta) = meta {
                     self.object(at, Some(node), meta);
                 }
@@ -210,24 +210,24 @@ impl Origins {
             Type::List(item) => self.each(at, node, item()),
             Type::OneOrMore(item) if node.list().is_some() => self.each(at, node, item()),
             Type::OneOrMore(item) => self.value(at, node, item()),
-            scalar => self.put(at, leaf(node, scalar), Some(node)),
+            scalar => self.put(at, &leaf(node, scalar), Some(node)),
         }
     }
 
     fn each(&mut self, at: &str, list: &Node, ty: Type) {
         if items(list).next().is_none() {
-            self.put(at, json!([]), Some(list));
+            self.put(at, &json!([]), Some(list));
         }
         for (index, node) in items(list).enumerate() {
             let at = format!("{at}[{index}]");
             if let Some(prefix) = node.get("prefix").filter(|_| matches!(ty, Type::Object(_))) {
-                self.put(&format!("{at}.prefix"), prefix.to_json(), Some(prefix));
+                self.put(&format!("{at}.prefix"), &prefix.to_json(), Some(prefix));
             }
             self.value(&at, node, ty);
         }
     }
 
-    fn put(&mut self, at: &str, value: Json, node: Option<&Node>) {
+    fn put(&mut self, at: &str, value: &Json, node: Option<&Node>) {
         let from = match (&self.source, node.filter(|node| !node.span.is_nowhere())) {
             (Some(source), Some(node)) => {
                 let place = source.position(node.span.start);
