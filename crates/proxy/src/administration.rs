@@ -8,14 +8,12 @@ mod served;
 use crate::delegator;
 use crate::document as doc;
 use crate::explain;
+use crate::health;
 use crate::reload;
 use crate::running::Lasting;
-use crate::sockets::StartError;
-use crate::translate;
 use admin::{About, Events, Request, Response, Routes, Ui, json};
 use naming::{Addr, configured_prefix};
 use serde_json::{Map, Value, json};
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use telemetry::Metrics;
 
@@ -28,24 +26,14 @@ pub(crate) fn live_numbers(metrics: &Metrics) -> (Events, impl Future<Output = (
     (events.clone(), dashboard::tell(events, metrics.clone()))
 }
 
-/// Binds a socket of the admin world.
-pub(crate) fn listen(
-    what: &str,
-    address: SocketAddr,
-    document: &doc::Document,
-) -> Result<TcpListener, StartError> {
-    let listener = engines::listen(address, &translate::socket(&document.admin.socket_options));
-    listener.map_err(|error| StartError::Listen { what: what.to_owned(), address, error })
-}
-
 /// Everything the admin server of `document` answers. What `current` says is looked up for each answer.
 pub(crate) fn routes(document: &doc::Document, lasting: &Lasting, current: &Current) -> Routes {
-    let Lasting { metrics, shutdown, reloads, loggers, events, .. } = lasting;
+    let Lasting { metrics, shutdown, health, reloads, loggers, events, .. } = lasting;
     let asked = shutdown.clone();
     let mut routes = Routes::new()
         .secured(document.admin.security.rules())
         .metrics_json(metrics)
-        .shutdown(move |_| asked.notify_one())
+        .shutdown(move |grace| asked.ask(grace))
         .logging(loggers.clone())
         .diagnostics(&about(document, lasting));
     for doc::Telemeter::Prometheus(p) in &document.telemetry {
@@ -62,6 +50,7 @@ pub(crate) fn routes(document: &doc::Document, lasting: &Lasting, current: &Curr
         admin::Method::HEAD => admin::text(""),
         _ => listen.listen(),
     });
+    routes = health::add(routes, health);
     routes = delegator::add(routes, current);
     routes = explain::page::add(routes, current);
     routes = reload::route::add(routes, reloads);

@@ -2,22 +2,20 @@
 
 use crate::administration::live_numbers;
 use crate::document as doc;
+use crate::ending::{Cause, Ending, Shutdown};
+use crate::health::Health;
 use crate::reload::{self, Book, ReloadSource, Reloaded, Reloads};
 use crate::running::{Lasting, Running};
-use crate::sockets::StartError;
-use admin::Loggers;
+use crate::sockets::{Sockets, StartError};
 use engines::{Clock, Drained};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Metrics;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// How often histograms are summarised (observability.md §2.1).
 const SNAPSHOT: Duration = Duration::from_secs(60);
-/// For how much of the grace period answers announce the end before idle connections are closed, at most.
-pub(crate) const ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// What the document does not say.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +24,12 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Where another document comes from while the proxy runs; by default from nowhere but [`Proxy::reload`].
     pub reload: Option<ReloadSource>,
-    /// The loggers whose levels the admin server shows and sets; by default there is but the root's, which stays.
-    pub loggers: Option<Arc<dyn Loggers>>,
+    /// What `/logging.json` shows and sets; by default nothing can be set.
+    pub loggers: Option<Arc<dyn admin::Loggers>>,
+    /// Where sockets that listen already are found, and those that are opened are remembered. By default there are none.
+    pub sockets: Arc<Sockets>,
+    /// How long accepting goes on after SIGTERM where `admin.drainDelayMs` does not say; by default not at all.
+    pub drain_delay: Duration,
 }
 
 /// Most workers that are started without being asked for.
@@ -45,7 +47,9 @@ pub struct Bound {
 /// A running proxy. Dropping it ends it at once; [`Proxy::stop`] ends it well.
 pub struct Proxy {
     metrics: Metrics,
-    shutdown: Arc<Notify>,
+    shutdown: Shutdown,
+    health: Health,
+    drain_delay: Duration,
     state: Arc<State>,
     control: JoinSet<()>,
 }
@@ -63,11 +67,13 @@ pub(crate) struct State {
 struct Shown {
     servers: Vec<Bound>,
     admin: SocketAddr,
+    /// The drain delay, where the document says it, and the grace period.
+    patience: (Option<Duration>, Duration),
 }
 
 impl Shown {
     fn of(running: &Running) -> Shown {
-        Shown { servers: running.servers(), admin: running.admin() }
+        Shown { servers: running.servers(), admin: running.admin(), patience: running.patience() }
     }
 }
 
@@ -108,7 +114,7 @@ impl Proxy {
         let metrics = Metrics::new(count);
         let uptime = move || clock.now().millis() as f64;
         telemetry::process::register(&metrics, (clock.epoch() / 1_000_000) as f64, uptime);
-        let shutdown = Arc::new(Notify::new());
+        let (shutdown, health) = (Shutdown::new(), Health::new());
         let book = Book::new(&metrics);
         let (reloads, asked) = Reloads::new(&book);
         let (events, numbers) = live_numbers(&metrics);
@@ -116,6 +122,8 @@ impl Proxy {
             metrics: metrics.clone(),
             clock,
             shutdown: shutdown.clone(),
+            health: health.clone(),
+            sockets: options.sockets.clone(),
             reloads: reloads.clone(),
             loggers: options.loggers.clone(),
             events,
@@ -132,7 +140,7 @@ impl Proxy {
         }
         control.spawn(reload::serve(asked, source, state.clone()));
         tracing::info!("initialized");
-        Ok(Proxy { metrics, shutdown, state, control })
+        Ok(Proxy { metrics, shutdown, health, drain_delay: options.drain_delay, state, control })
     }
 
     /// Goes on with another document: no request fails and no connection is lost by it, and what is written the same goes
@@ -162,17 +170,37 @@ impl Proxy {
         &self.metrics
     }
 
-    /// Resolves when somebody asked for the end through the admin server.
-    pub async fn shutdown_asked(&self) {
-        self.shutdown.notified().await;
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
-    /// Ends the proxy: no new connections, requests in flight finish within `admin.shutdownGraceMs`
-    /// (dataplane.md §1.2), then control and admin end.
-    pub async fn stop(mut self) -> Drained {
+    /// Resolves when somebody asked for the end through the admin server: [`Cause::Asked`].
+    pub async fn shutdown_asked(&self) -> Cause {
+        self.shutdown.asked().await
+    }
+
+    /// How the configuration wants it to end for that reason.
+    #[must_use]
+    pub fn ending(&self, cause: Cause) -> Ending {
+        let (delay, grace) = self.state.shown.lock().patience;
+        Ending::new(cause, delay.unwrap_or(self.drain_delay), grace)
+    }
+
+    /// Ends the proxy without delay, requests in flight finish within `admin.shutdownGraceMs`.
+    pub async fn stop(self) -> Drained {
+        let ending = self.ending(Cause::Interrupted);
+        self.end(ending).await
+    }
+
+    /// Ends the proxy: readiness fails, after the delay no new connections are accepted, requests in flight finish within
+    /// the grace period (dataplane.md §1.2), then control and admin end.
+    pub async fn end(mut self, ending: Ending) -> Drained {
+        self.health.draining();
         let running = self.state.running.lock().await.take();
         let drained = match running {
-            Some(running) => running.stop().await,
+            Some(running) => running.end(ending).await,
             None => Drained { cut: 0 },
         };
         self.control.shutdown().await;

@@ -103,7 +103,7 @@ impl Visitor for Collector {
             [metric] if name.is_empty() => row.put(metric, value),
             [service, path] if service == "service" => row.pair(path, name, value),
             [service, path, metric] if service == "service" && name.is_empty() => {
-                row.pair(path, metric, value)
+                row.pair(path, metric, value);
             }
             _ => {}
         }

@@ -1,9 +1,8 @@
 //! The admin server of a running proxy, and the one beside it that names requests (`admin.httpIdentifierPort`), which may
 //! move to other addresses while it runs.
 
-use crate::administration;
 use crate::document as doc;
-use crate::sockets::StartError;
+use crate::sockets::{Kept, Sockets, StartError};
 use crate::translate;
 use admin::{Admin, AdminHandle, Routes};
 use router::SocketSettings;
@@ -42,11 +41,15 @@ enum NextIdentifier {
 }
 
 impl RunningAdmin {
-    pub(super) fn start(document: &doc::Document, routes: BothRoutes) -> Result<RunningAdmin, StartError> {
-        let admin = Server::start(Asked::admin(document), document, routes.admin)?;
+    pub(super) fn start(
+        document: &doc::Document,
+        routes: BothRoutes,
+        sockets: &Sockets,
+    ) -> Result<RunningAdmin, StartError> {
+        let admin = Server::start(Asked::admin(document), routes.admin, sockets)?;
         let identifier = Asked::identifier(document);
         let identifier =
-            identifier.map(|asked| Server::start(asked, document, routes.identifier)).transpose()?;
+            identifier.map(|asked| Server::start(asked, routes.identifier, sockets)).transpose()?;
         Ok(RunningAdmin { admin, identifier })
     }
 
@@ -56,13 +59,18 @@ impl RunningAdmin {
     }
 
     /// What is to be served from the next document on.
-    pub(super) fn next(&self, document: &doc::Document, routes: BothRoutes) -> Result<NextAdmin, StartError> {
-        let admin = self.admin.next(Asked::admin(document), document, routes.admin)?;
+    pub(super) fn next(
+        &self,
+        document: &doc::Document,
+        routes: BothRoutes,
+        sockets: &Sockets,
+    ) -> Result<NextAdmin, StartError> {
+        let admin = self.admin.next(Asked::admin(document), routes.admin, sockets)?;
         let routes = routes.identifier;
         let identifier = match (&self.identifier, Asked::identifier(document)) {
             (_, None) => NextIdentifier::Gone,
-            (None, Some(asked)) => NextIdentifier::Started(Server::start(asked, document, routes)?),
-            (Some(server), Some(asked)) => NextIdentifier::Goes(server.next(asked, document, routes)?),
+            (None, Some(asked)) => NextIdentifier::Started(Server::start(asked, routes, sockets)?),
+            (Some(server), Some(asked)) => NextIdentifier::Goes(server.next(asked, routes, sockets)?),
         };
         Ok(NextAdmin { admin, identifier })
     }
@@ -84,6 +92,12 @@ impl RunningAdmin {
         }
     }
 
+    /// They answer what they were asked, and nothing more.
+    pub(super) fn close(&mut self) {
+        self.identifier = None;
+        self.admin.close();
+    }
+
     pub(super) async fn stop(self) {
         drop(self.identifier);
         self.admin.stop().await;
@@ -95,6 +109,8 @@ struct Server {
     asked: Asked,
     bound: SocketAddr,
     handle: AdminHandle,
+    /// Its socket's duplicate.
+    kept: Option<Kept>,
     /// It, and those that end because another has taken their place. They end with the proxy however that ends.
     tasks: JoinSet<()>,
 }
@@ -104,7 +120,7 @@ enum Next {
     /// Other routes on the same socket.
     Here(Routes),
     /// On another socket.
-    Elsewhere(Asked, Admin),
+    Elsewhere(Asked, Admin, Kept),
 }
 
 /// What the document says of a server's socket.
@@ -136,17 +152,18 @@ impl Asked {
         Asked { what, logged, address, socket: translate::socket(&document.admin.socket_options) }
     }
 
-    fn bind(self, document: &doc::Document, routes: Routes) -> Result<Admin, StartError> {
-        let listener = administration::listen(self.what, self.address, document)?;
-        Admin::on(listener, routes, translate::admin_limits(&self.socket)).map_err(StartError::System)
+    fn bind(self, routes: Routes, sockets: &Sockets) -> Result<(Admin, Kept), StartError> {
+        let (listener, kept) = sockets.listen(self.what, self.address, &self.socket)?;
+        let server = Admin::on(listener, routes, translate::admin_limits(&self.socket));
+        Ok((server.map_err(StartError::System)?, kept))
     }
 }
 
 impl Server {
-    fn start(asked: Asked, document: &doc::Document, routes: Routes) -> Result<Server, StartError> {
-        let server = asked.bind(document, routes)?;
+    fn start(asked: Asked, routes: Routes, sockets: &Sockets) -> Result<Server, StartError> {
+        let (server, kept) = asked.bind(routes, sockets)?;
         let (bound, handle) = (server.address(), server.handle());
-        let mut running = Server { asked, bound, handle, tasks: JoinSet::new() };
+        let mut running = Server { asked, bound, handle, kept: Some(kept), tasks: JoinSet::new() };
         running.serve(server);
         Ok(running)
     }
@@ -156,18 +173,20 @@ impl Server {
         self.tasks.spawn(server.serve());
     }
 
-    fn next(&self, asked: Asked, document: &doc::Document, routes: Routes) -> Result<Next, StartError> {
+    fn next(&self, asked: Asked, routes: Routes, sockets: &Sockets) -> Result<Next, StartError> {
         if asked.address == self.asked.address {
             return Ok(Next::Here(routes));
         }
-        Ok(Next::Elsewhere(asked, asked.bind(document, routes)?))
+        let (server, kept) = asked.bind(routes, sockets)?;
+        Ok(Next::Elsewhere(asked, server, kept))
     }
 
     fn replace(&mut self, next: Next) {
         while self.tasks.try_join_next().is_some() {}
         match next {
             Next::Here(routes) => self.handle.replace(routes),
-            Next::Elsewhere(asked, server) => {
+            Next::Elsewhere(asked, server, kept) => {
+                self.kept = Some(kept);
                 std::mem::replace(&mut self.handle, server.handle()).stop();
                 (self.asked, self.bound) = (asked, server.address());
                 self.serve(server);
@@ -175,8 +194,13 @@ impl Server {
         }
     }
 
-    async fn stop(mut self) {
+    fn close(&mut self) {
+        self.kept = None;
         self.handle.stop();
+    }
+
+    async fn stop(mut self) {
+        self.close();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
