@@ -9,7 +9,7 @@ mod entrances;
 mod routers;
 
 use crate::access_logs::AccessLogs;
-use crate::administration::routes;
+use crate::administration::{self, Current};
 use crate::document as doc;
 use crate::ending::{Ending, Shutdown};
 use crate::health::Health;
@@ -19,7 +19,8 @@ use crate::sockets::{Sockets, StartError};
 use crate::sources::Sources;
 use crate::translate;
 use crate::{Bound, ending, process};
-use admin::RunningAdmin;
+use ::admin::{Events, Loggers};
+use admin::{BothRoutes, RunningAdmin};
 use engines::{Clock, Drained, Workers};
 use entrances::{Door, Entrance};
 use router::ServerId;
@@ -45,11 +46,16 @@ pub(crate) struct Lasting {
     pub(crate) health: Health,
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) reloads: Reloads,
+    pub(crate) loggers: Option<Arc<dyn Loggers>>,
+    /// Where the dashboard's numbers go.
+    pub(crate) events: Events,
 }
 
 /// What is made of a document, running.
 pub(crate) struct Running {
     lasting: Lasting,
+    /// The same as here, for the admin server.
+    current: Current,
     document: Arc<doc::Document>,
     sources: Arc<Sources>,
     /// Outlives the workers, whose last lines it writes.
@@ -74,7 +80,8 @@ impl Running {
         let Lasting { metrics, clock, sockets, .. } = &lasting;
         let doors = entrances::doors(&document, &[], sockets)?;
         let sources = Arc::new(Sources::new(&document)?);
-        let admin = RunningAdmin::start(&document, routes(&document, &lasting, &sources), sockets)?;
+        let current = Current::new(document.clone(), sources.clone());
+        let admin = RunningAdmin::start(&document, routes(&document, &lasting, &current), sockets)?;
         let logs = AccessLogs::start(&document, &AccessLogs::default(), metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
         let workers = Workers::start(workers, *clock, metrics).map_err(StartError::System)?;
@@ -87,11 +94,13 @@ impl Running {
             tasks: JoinSet::new(),
             workers,
             admin,
+            current,
             lasting,
         };
         let routers = running.build(&document, &sources, &logs);
         running.entrances = running.open(&document, &routers, doors)?;
         (running.routers, running.access_logs) = (routers, logs);
+        running.tell();
         running.lasting.health.serving(running.workers.health());
         Ok(running)
     }
@@ -111,7 +120,7 @@ impl Running {
         let notes = self.notes(&document);
         let doors = entrances::doors(&document, &self.entrances, &self.lasting.sockets)?;
         let sources = Arc::new(self.sources.succeed(&self.document, &document)?);
-        let routes = routes(&document, &self.lasting, &sources);
+        let routes = routes(&document, &self.lasting, &self.current);
         let admin = self.admin.next(&document, routes, &self.lasting.sockets)?;
         let Lasting { metrics, clock, .. } = &self.lasting;
         let logs = AccessLogs::start(&document, &self.access_logs, metrics, *clock);
@@ -120,10 +129,11 @@ impl Running {
         let successions = routers::successions(&self.routers, &routers, MAKE_BEFORE_BREAK).await;
         let entrances = self.open(&document, &routers, doors)?;
         successions.into_iter().for_each(router::Succession::finish);
-        self.admin.replace(admin);
         let entrances = std::mem::replace(&mut self.entrances, entrances);
         let retired = std::mem::replace(&mut self.routers, routers);
         (self.document, self.sources, self.access_logs) = (document, sources, logs);
+        self.tell();
+        self.admin.replace(admin);
         self.close(entrances);
         if tokio::time::timeout(HEARING, self.workers.settled()).await.is_err() {
             tracing::warn!("a worker stands still: it will hear of the new configuration when it goes on");
@@ -230,6 +240,15 @@ impl Running {
         notes
     }
 
+    /// Has the admin server tell of what is served now.
+    fn tell(&self) {
+        self.current.set(administration::Served {
+            document: self.document.clone(),
+            sources: self.sources.clone(),
+            routers: self.routers.iter().map(|served| served.router.clone()).collect(),
+        });
+    }
+
     /// The servers in the order of the document.
     pub(crate) fn servers(&self) -> Vec<Bound> {
         let bound = |e: &Entrance| Bound { router: e.router.clone(), address: e.bound };
@@ -259,5 +278,12 @@ impl Running {
         self.tasks.shutdown().await;
         self.admin.stop().await;
         drained
+    }
+}
+
+fn routes(document: &doc::Document, lasting: &Lasting, current: &Current) -> BothRoutes {
+    BothRoutes {
+        admin: administration::routes(document, lasting, current),
+        identifier: administration::identifier_routes(current),
     }
 }

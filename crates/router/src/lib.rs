@@ -48,7 +48,7 @@ pub use endpoint::Endpoint;
 pub use exchange::Exchange;
 pub use forwarded::{Forwarded, Labeler};
 pub use heritage::Heritage;
-pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
+pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName, name_of};
 pub use router::{Router, Succession};
 pub use server::Server;
 pub use settings::{

@@ -21,4 +21,5 @@ pub use histogram::{Histogram, Summary, bucket_limits};
 pub use number::{push_f32, push_f64};
 pub use render::json::{JsonQuery, NoSuchSubtree, render_json};
 pub use render::prometheus::render_prometheus;
+pub use render::{Value, Visitor};
 pub use tree::{Lease, Metrics, Scope};

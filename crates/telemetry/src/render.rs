@@ -12,15 +12,17 @@ use crate::tree::{Contents, Metric, Node, Part};
 
 /// A metric's value at the moment it was looked at.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A number of events.
     Counter(u64),
+    /// A number as it is now.
     Gauge(f32),
-    /// `None`: no window has ended since the histogram was made.
+    /// The last summary of a histogram. `None`: no window has ended since the histogram was made.
     Stat(Option<Summary>),
 }
 
 /// Sees the tree depth first.
-pub(crate) trait Visitor {
+pub trait Visitor {
     /// A scope (one key) begins.
     fn enter(&mut self, key: &str);
     /// The scope entered last ends.

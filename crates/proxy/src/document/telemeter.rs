@@ -45,8 +45,53 @@ config! {
         worker_threads "workerThreads": u32 = "2", example "4";
         /// Options of the listening socket and of its connections.
         socket_options "socketOptions": SocketOptions = "{}", example "{backlog: 128}";
+        /// The port, on the same address, of a second server that names requests: to any request it answers with the name
+        /// each router of HTTP would give it. None when absent.
+        http_identifier_port "httpIdentifierPort": Option<u16>, example "9991";
+        /// What may be asked for.
+        security "security": AdminSecurity = "{}", example "{controlEnabled: false}";
     }
-    later { "httpIdentifierPort", "tls", "security" }
+    later { "tls" }
+}
+
+config! {
+    /// What may be asked of the admin server; the rest is answered as if it were not there, with 404. A path may be asked
+    /// for when its category is enabled or the whitelist has it, and the blacklist has it not.
+    pub struct AdminSecurity {
+        /// Whether there are the pages, and what they show: the configuration, metrics, where names lead.
+        ui_enabled "uiEnabled": bool = "true", example "false";
+        /// Whether there is what changes the process: `/admin/shutdown`, `/admin/reload`, `/logging.json`.
+        control_enabled "controlEnabled": bool = "true", example "false";
+        /// Whether there is everything else, such as `/admin/ping` and the metrics for Prometheus.
+        diagnostics_enabled "diagnosticsEnabled": bool = "true", example "false";
+        /// Paths that are there although their category is not: regular expressions for whole paths.
+        path_whitelist "pathWhitelist": Vec<String> = "[]", check path_rules, example "['^/config.json$']";
+        /// Paths that are not there whatever allows them: regular expressions for whole paths.
+        path_blacklist "pathBlacklist": Vec<String> = "[]", check path_rules, example "['/admin/pprof/.*']";
+    }
+}
+
+/// Expressions that can be read.
+fn path_rules(rules: &Vec<String>) -> Result<(), String> {
+    for rule in rules {
+        admin::PathRule::parse(rule).map_err(|why| format!("`{rule}` is no regular expression: {why}"))?;
+    }
+    Ok(())
+}
+
+impl AdminSecurity {
+    /// What it permits.
+    pub fn rules(&self) -> admin::Security {
+        // Checked when they were read.
+        let rules = |of: &[String]| of.iter().filter_map(|rule| admin::PathRule::parse(rule).ok()).collect();
+        admin::Security {
+            ui: self.ui_enabled,
+            control: self.control_enabled,
+            diagnostics: self.diagnostics_enabled,
+            whitelist: rules(&self.path_whitelist),
+            blacklist: rules(&self.path_blacklist),
+        }
+    }
 }
 
 impl Admin {
@@ -58,6 +103,11 @@ impl Admin {
     /// How long accepting goes on after the end has begun, if that is configured.
     pub fn drain_delay(&self) -> Option<Duration> {
         self.drain_delay_ms.map(|millis| Duration::from_millis(millis.into()))
+    }
+
+    /// Where requests are named, if anywhere.
+    pub fn identifier_address(&self) -> Option<SocketAddr> {
+        self.http_identifier_port.map(|port| SocketAddr::new(self.ip, port))
     }
 
     /// How long shutting down may take.

@@ -3,6 +3,7 @@
 //! `src/document/tests/effects.txt`.
 
 mod addresses;
+mod administration;
 mod balancing;
 mod dns;
 mod ending;

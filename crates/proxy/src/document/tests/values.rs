@@ -227,6 +227,10 @@ fn row_84_validation_errors() {
     check(&format!("{admin}{}", router("")), &["5: ConflictingPorts: Server conflict on port 4140"]);
     check(&ports.replace("port: 1", ""), &["7: ConflictingPorts: Server conflict on port 4140"]);
     check(&router("").replace("4140", "9990"), &["4: ConflictingPorts: Server conflict on port 9990"]);
+    let identifier = |ports: &str| format!("admin: {{{ports}}}\n{}", router(""));
+    check(&identifier("httpIdentifierPort: 4140"), &["5: ConflictingPorts: Server conflict on port 4140"]);
+    check(&identifier("httpIdentifierPort: 9990"), &["1: the admin server has this port"]);
+    check(&identifier("ip: 127.0.0.2, httpIdentifierPort: 4140"), &[]);
     let both = "streamingEnabled: false\n  streamAfterContentLengthKB: 5\n";
     let conflict = "Conflicting streaming options set. Can't disable streaming and set streamAfterContentLengthKB in http";
     check(&router(&format!("  {both}")), &[&format!("4: {conflict}")]);
