@@ -1,35 +1,77 @@
 //! Wayleave against what the real Linkerd 1.7.5 was recorded doing; every difference must be listed with its reason.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use testkit::wayleave_binary;
 
 /// The steering repository's folder beside this one.
-fn shared(path: &str) -> Option<std::path::PathBuf> {
+fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
     path.exists().then_some(path)
 }
 
-fn check(cases: &str, workers: usize) {
+/// A file of this repository's `docs`.
+fn docs(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
+}
+
+/// What `replay.py` says of some cases; `None`, with a line that says so, when it is not there.
+fn replay(cases: &str, workers: usize, options: &[&OsStr]) -> Option<(String, String)> {
     let (Some(replay), Some(cases)) =
         (shared("conformance/replay.py"), shared(&format!("conformance/cases/{cases}")))
     else {
         eprintln!("SKIPPED conformance {cases}: ../shared/conformance is not there");
-        return;
+        return None;
     };
     let command = format!("{} proxy --workers {workers}", wayleave_binary().display());
-    let deviations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/deviations.txt");
     let output = Command::new("python3")
         .arg(replay)
-        .args(["check", "--verbose", "--cmd", &command, "--deviations"])
-        .args([&deviations, &cases])
+        .args(["check", "--verbose", "--cmd", &command])
+        .args(options)
+        .arg(cases)
         .output()
         .expect("python3 is installed");
-    let said = String::from_utf8_lossy(&output.stdout);
+    let [out, err] = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
+    Some((out, err))
+}
+
+fn check(cases: &str, workers: usize) {
+    let deviations = docs("deviations.txt");
+    let options = [OsStr::new("--deviations"), deviations.as_os_str()];
+    let Some((said, errors)) = replay(cases, workers, &options) else { return };
     let differs: Vec<&str> = said.lines().filter_map(|l| l.strip_prefix("DIFFERS ")).collect();
-    assert!(differs.is_empty(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(differs.is_empty(), "{said}\n{errors}");
     let summary = said.lines().rfind(|l| l.contains("as recorded")).expect("replay.py sums up");
     eprintln!("{summary}");
+}
+
+/// The metrics after a fixed workload: a case is hundreds of values, so each one that differs has to be listed, and no
+/// more than those may be.
+fn check_metrics(cases: &str, workers: usize) {
+    let Some((said, errors)) = replay(cases, workers, &[]) else { return };
+    let listed = fs::read_to_string(docs("deviations-metrics.txt")).expect("the list is there");
+    let listed: Vec<&str> = listed.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
+    let differs: Vec<&str> = said.lines().filter_map(|l| l.strip_prefix("    ")).collect();
+    let unlisted: Vec<_> = differs.iter().filter(|d| !listed.contains(d)).collect();
+    assert!(unlisted.is_empty(), "not in docs/deviations-metrics.txt: {unlisted:#?}\n{errors}");
+    let stale: Vec<_> = listed.iter().filter(|l| !differs.contains(l)).collect();
+    assert!(
+        stale.is_empty(),
+        "as recorded, and yet in docs/deviations-metrics.txt: {stale:#?}\n{said}\n{errors}"
+    );
+    assert!(said.lines().any(|l| l.contains("as recorded")), "replay.py sums up: {said}\n{errors}");
+}
+
+#[test]
+fn metrics_workers_1() {
+    check_metrics("metrics-http-1.json", 1);
+}
+
+#[test]
+fn metrics_workers_4() {
+    check_metrics("metrics-http-1.json", 4);
 }
 
 /// One test for each file and width, so that a failure names both.

@@ -5,6 +5,7 @@ use crate::document as doc;
 use crate::explain;
 use crate::sockets::StartError;
 use crate::sources::Sources;
+use crate::telemeters::Telemeters;
 use crate::translate;
 use admin::AdminHandle;
 use std::net::SocketAddr;
@@ -17,16 +18,15 @@ use tokio::task::JoinSet;
 pub(crate) async fn serve_admin(
     document: &doc::Document,
     metrics: &Metrics,
+    telemeters: &Telemeters,
     shutdown: &Arc<Notify>,
     sources: &Arc<Sources>,
     task: &mut JoinSet<()>,
 ) -> Result<(SocketAddr, AdminHandle), StartError> {
     let address = document.admin.address();
     let asked = shutdown.clone();
-    let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
-    for doc::Telemeter::Prometheus(p) in &document.telemetry {
-        routes = routes.prometheus(&p.path, metrics, &p.prefix);
-    }
+    let routes = admin::Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
+    let routes = telemeters.routes(routes, document, metrics);
     let routes = delegator::add(routes, sources);
     let routes = explain::page::add(routes, &Arc::new(document.clone()), sources);
     let socket = translate::socket(&document.admin.socket_options);

@@ -10,6 +10,7 @@ pub mod explain;
 mod process;
 mod sockets;
 mod sources;
+mod telemeters;
 mod translate;
 
 pub use delegator::Asked;

@@ -5,6 +5,7 @@ use crate::administration::serve_admin;
 use crate::document as doc;
 use crate::sockets::{StartError, listen_all};
 use crate::sources::Sources;
+use crate::telemeters::Telemeters;
 use crate::translate;
 use admin::AdminHandle;
 use engines::{Clock, Drained, Workers};
@@ -74,14 +75,20 @@ impl Proxy {
         let shutdown = Arc::new(Notify::new());
         let mut control = JoinSet::new();
         let mut admin_task = JoinSet::new();
-        let sources = Arc::new(Sources::new(document)?);
+        let sources = Arc::new(Sources::counted(document, &metrics)?);
+        let telemeters = Telemeters::start(document, &metrics, &mut control);
         let (admin, admin_stop) =
-            serve_admin(document, &metrics, &shutdown, &sources, &mut admin_task).await?;
+            serve_admin(document, &metrics, &telemeters, &shutdown, &sources, &mut admin_task).await?;
         let access_logs =
             AccessLogs::start(document, &metrics, clock, &mut control).map_err(StartError::System)?;
         let workers = Workers::start(count, clock, &metrics).map_err(StartError::System)?;
-        let common =
-            Common { metrics: &metrics, workers: &workers, sources: &sources, access_logs: &access_logs };
+        let common = Common {
+            metrics: &metrics,
+            workers: &workers,
+            sources: &sources,
+            access_logs: &access_logs,
+            telemeters: &telemeters,
+        };
         let mut servers = Vec::new();
         for (router, listeners) in document.routers.iter().zip(listeners) {
             let doc::Router::Http(router) = router;
@@ -161,6 +168,7 @@ struct Common<'a> {
     workers: &'a Workers,
     sources: &'a Sources,
     access_logs: &'a AccessLogs,
+    telemeters: &'a Telemeters,
 }
 
 fn serve_router(
@@ -170,9 +178,10 @@ fn serve_router(
     control: &mut JoinSet<()>,
     servers: &mut Vec<Bound>,
 ) -> Result<(), StartError> {
-    let Common { metrics, workers, sources, access_logs } = *common;
+    let Common { metrics, workers, sources, access_logs, telemeters } = *common;
     let mut settings = translate::router(from, workers.clock().epoch());
     settings.access_log = access_logs.of(from.label());
+    settings.recent = telemeters.recent();
     let factory = ClientFactory::new(&settings, metrics);
     let (binder, task) = Binder::new(sources.of(from), from.dtab.clone(), factory, BinderSettings::default());
     control.spawn(vital(task));

@@ -8,6 +8,7 @@ use crate::document as doc;
 use discovery::{Dns, DnsHost, DnsSettings, DnsSrvNamer, DtabFile, FsNamer, local_ips};
 use names::{Dtab, Path};
 use naming::{Change, Interpreter, Live, Namers, Resolver, Rewrite, Transformer};
+use telemetry::Metrics;
 use tokio::runtime::Handle;
 
 /// The sources of a document. What watches files and servers ends with it.
@@ -35,11 +36,19 @@ pub(crate) struct DtabSource {
 }
 
 impl Sources {
-    /// The sources of `document`; nothing is watched before it is asked for. Must be called on the control runtime.
+    /// The sources of `document`, whose numbers nobody wants. See [`Sources::counted`].
+    ///
+    /// # Errors
+    /// As [`Sources::counted`].
+    pub fn new(document: &doc::Document) -> Result<Sources, StartError> {
+        Sources::counted(document, &Metrics::new(1))
+    }
+
+    /// The sources of `document`, counted in `metrics` under `namer`; nothing is watched before it is asked for. Must be called on the control runtime.
     ///
     /// # Errors
     /// When a transformer needs an environment variable that is not set.
-    pub fn new(document: &doc::Document) -> Result<Sources, StartError> {
+    pub fn counted(document: &doc::Document, metrics: &Metrics) -> Result<Sources, StartError> {
         let control = Handle::current();
         let dns: Arc<dyn Resolver> = Arc::new(Dns::new(control.clone(), DnsSettings::default()));
         let mut namers = Namers::new(dns.clone());
@@ -59,7 +68,9 @@ impl Sources {
                 doc::Namer::DnsSrv(srv) => {
                     let servers = srv.servers().into_iter().map(|(host, port)| DnsHost { host, port });
                     let settings = DnsSettings { servers: servers.collect(), ..DnsSettings::default() };
-                    Arc::new(DnsSrvNamer::new(prefix, settings, srv.refresh(), control.clone()))
+                    let label = format!("#{prefix}");
+                    let scope = metrics.scope(&["namer", &label]);
+                    Arc::new(DnsSrvNamer::new(prefix, settings, srv.refresh(), control.clone(), &scope))
                 }
             };
             namers = namers.with_transformed(prefix, namer, transformers);

@@ -89,6 +89,7 @@ const GAUGES: &[&str] = &[
     "pool_size",
     "pool_cached",
     "pool_waiters",
+    "tls/connections",
 ];
 
 /// Gauges of a client whose balancer is `aperture`, in the order of [`Client::read_aperture`].
@@ -364,7 +365,9 @@ impl ClientFactory {
     fn stats(&self, id: &Path, shown: &str, settings: &ClientSettings) -> ClientStats {
         let ClientSettings { fail_fast, connection, .. } = *settings;
         let label = shown.trim_start_matches('/');
-        let scope = self.scope.lease(label);
+        let series = self.settings.series.clone();
+        let (place, name) = series.place(label);
+        let scope = self.scope.lease(name);
         ClientStats {
             id: id.clone(),
             label: label.into(),
@@ -377,6 +380,8 @@ impl ClientFactory {
             sessions: SessionCounters::new(&connection.session, &scope),
             waiters: PerWorker::new(scope.workers()),
             scope,
+            place,
+            series,
         }
     }
 
@@ -408,7 +413,10 @@ impl ReplicasFactory for ClientFactory {
             rebuilds: balancer.counter("rebuilds"),
         };
         Arc::new_cyclic(|weak| {
-            self.register(weak, &stats.scope, &settings.balancer);
+            // Several that are counted together have no gauges: one's would hide the other's.
+            if stats.place.is_some() {
+                self.register(weak, &stats.scope, &settings.balancer);
+            }
             Client {
                 serial: NEXT_SERIAL.fetch_add(1, Relaxed),
                 settings,

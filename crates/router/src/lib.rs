@@ -25,7 +25,9 @@ mod exchange;
 mod forwarded;
 mod hop;
 mod identify;
+mod recent;
 mod router;
+mod series;
 mod server;
 mod service;
 mod settings;
@@ -47,7 +49,9 @@ pub use endpoint::Endpoint;
 pub use exchange::Exchange;
 pub use forwarded::{Forwarded, Labeler};
 pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
+pub use recent::{Recent, RecentRequests};
 pub use router::Router;
+pub use series::Series;
 pub use server::Server;
 pub use settings::{
     CacheSettings, ClientPartial, ClientSettings, Retries, RouterSettings, Scope, ServerId, ServerSettings,

@@ -43,6 +43,7 @@ impl Router {
     ) -> Arc<Router> {
         debug_assert!(workers <= metrics.workers(), "{workers} workers, {} shards", metrics.workers());
         let scope = metrics.scope(&["rt", &settings.label]);
+        settings.series.show(&scope);
         let servers = scope.scope("server");
         let servers = settings.servers.iter().map(|s| Arc::new(Server::new(s, &servers))).collect();
         let caches = Mutex::new(Caches::new(settings.cache, &scope));
@@ -98,9 +99,9 @@ impl Router {
 
     /// Counts the first tree of an entry.
     #[inline]
-    pub(crate) fn count_tree(&self, entry: &Entry, tree: &BoundTree<Client>) {
+    pub(crate) fn count_tree(&self, entry: &Entry, tree: &BoundTree<Client>, now: Nanos) {
         if !entry.counted.load(Relaxed) {
-            self.caches.lock().count_tree(entry, tree);
+            self.caches.lock().count_tree(entry, tree, now);
         }
     }
 

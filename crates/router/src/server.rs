@@ -33,6 +33,8 @@ impl Server {
         }
         let gauge = Arc::clone(&connections);
         scope.gauge("connections", move || gauge.sum());
+        // Callers that come with TLS are refused so far.
+        scope.gauge("tls/connections", || 0.0);
         let concurrency = settings.max_concurrent.map(|most| Arc::new(Concurrency::new(most)));
         if let Some(concurrency) = concurrency.clone() {
             scope.gauge("request_concurrency", move || f64::from(concurrency.running()));

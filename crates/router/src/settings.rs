@@ -4,6 +4,8 @@ use crate::classify::Classifier;
 use crate::connection::{ConnectionSettings, PoolSettings, SessionSettings, SocketSettings};
 use crate::forwarded::Forwarded;
 use crate::identify::Identifier;
+use crate::recent::RecentRequests;
+use crate::series::Series;
 use crate::stats::Clock;
 use crate::trace::Propagator;
 use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
@@ -46,6 +48,11 @@ pub struct RouterSettings {
     pub sample_salt: u64,
     /// Where each answer of a back end is noted (`httpAccessLog`); nowhere by default.
     pub access_log: Option<AccessLog>,
+    /// Where the latest requests are noted (`io.l5d.recentRequests`); nowhere by default.
+    pub recent: Option<RecentRequests>,
+    /// How many services and clients have metrics of their own (`maxMetricScopes`, 30,000). Joins the router and its
+    /// clients.
+    pub series: Series,
     /// Joins the router and its clients, whose gauges have no clock of their own; the default will do.
     pub clock: Clock,
 }
@@ -69,6 +76,8 @@ impl Default for RouterSettings {
             epoch: 0,
             sample_salt: 0,
             access_log: None,
+            recent: None,
+            series: Series::default(),
             clock: Clock::default(),
         }
     }

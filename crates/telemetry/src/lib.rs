@@ -18,7 +18,9 @@ pub use access_log::{Clocks as AccessLogClocks, File as AccessLogFile, Writer as
 pub use block::{Block, BlockSpec, Shard, Total};
 pub use counter::Counter;
 pub use histogram::{Histogram, Summary, bucket_limits};
-pub use number::{push_f32, push_f64};
+pub use number::{push_f32, push_f64, utc_millis};
+pub use render::influx::render_influx;
 pub use render::json::{JsonQuery, NoSuchSubtree, render_json};
-pub use render::prometheus::render_prometheus;
+pub use render::prometheus::{PrometheusOptions, render_prometheus, render_prometheus_pieces};
+pub use render::statsd::{Statsd, StatsdRates};
 pub use tree::{Lease, Metrics, Scope};

@@ -58,6 +58,16 @@ pub(crate) fn push_u64(out: &mut String, mut value: u64) {
     digits[at..].iter().for_each(|&d| out.push(char::from(d)));
 }
 
+/// A moment in milliseconds since the Unix epoch as RFC 3339 text in UTC: `2020-09-13T12:26:40.123Z`.
+pub fn utc_millis(millis: u64) -> String {
+    let millis = i64::try_from(millis).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_millisecond(millis) {
+        Ok(moment) => format!("{moment:.3}"),
+        // Ten thousand years from now.
+        Err(_) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,8 @@ async fn a_name_is_bound_once() {
     }
     mesh.check("bindcache/path", "misses 2, evicts 0, expires 0, oneshots 0");
     mesh.check("bindcache/tree", "misses 2");
+    mesh.metrics.snapshot_histograms();
+    mesh.check("bindcache/path", "bind_latency_us.count 2");
     mesh.check("bindcache/bound", "misses 1");
     mesh.check("bindcache/client", "misses 1");
     assert_eq!(mesh.router.sizes(), (1, 1, 1), "both entries share one service");
@@ -68,6 +70,8 @@ async fn idle_names_go_and_take_their_series_along() {
     let has = |prefix: &str| names.keys().any(|name| name.starts_with(prefix));
     assert!(!has("service/svc/a/") && !has("client/$/inet/1/"), "{names:?}");
     assert!(has("service/svc/b/") && has("client/$/inet/2/service/svc/b/"));
+    // A service, a client and the one within the other, twice.
+    mesh.check("metric_scopes", "used 6, refused 0");
     mesh.check("bindcache/path", "expires 1, misses 3");
     mesh.check("bindcache/client", "expires 1, misses 3");
     settle(&mut mesh, 20).await;
