@@ -10,13 +10,15 @@ use tokio::time::{Instant, interval};
 const SERVICES: usize = 5000;
 /// Bytes of a service, its client and the service within the client, when each has been used once and waits.
 const MOST_BYTES: u64 = 100_000;
+/// Processor time of a scrape, which is what it takes on a quiet machine. A binary without optimisation may take longer.
 const SCRAPE: Duration = Duration::from_millis(200);
+const SCRAPE_UNOPTIMISED: Duration = Duration::from_millis(800);
 /// How much longer the slowest of a hundred requests may take while metrics are scraped each second. The proxy, its caller
 /// and its back end share the processors, so this bounds the scraper's share of them and no more.
 const P99: Duration = Duration::from_millis(5);
 
 /// Long enough for the measurements, and short enough to wait for.
-const TTL: u64 = 20;
+const TTL: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_services() {
@@ -37,22 +39,20 @@ async fn thousands_of_services() {
     assert!(each <= MOST_BYTES, "{each} bytes for each service");
 
     let took = fastest_scrape(&world).await;
-    assert!(took <= SCRAPE, "a scrape takes {took:?}");
+    let most = if std::env::var_os("WAYLEAVE_BIN").is_some() { SCRAPE } else { SCRAPE_UNOPTIMISED };
+    assert!(took <= most, "a scrape takes {took:?}");
     // Other tests may be busy meanwhile: once in three times is proof that it can be.
     let mut pairs = Vec::new();
     while pairs.len() < 3 && pairs.last().is_none_or(|(alone, scraped)| *scraped > *alone + P99) {
         pairs.push((p99(world.router, None).await, p99(world.router, Some(world.admin)).await));
     }
-    eprintln!("scrape {took:?}; p99 alone and while scraped each second {pairs:?}");
+    eprintln!("p99 alone and while scraped each second {pairs:?}");
     assert!(pairs.last().is_some_and(|(alone, scraped)| *scraped <= *alone + P99), "{pairs:?}");
 
     // The entry used last stays, whatever its age.
     eventually(Duration::from_secs(4 * TTL), "idle services are gone", || async {
-        let metrics = world.metrics().await;
-        let services =
-            metrics.iter().filter(|(n, _)| n.starts_with("rt/out/service/") && n.ends_with("/requests"));
-        let clients = metrics.iter().filter(|(n, _)| n.ends_with("/loadbalancer/size"));
-        services.count() <= 1 && clients.count() <= 1
+        let (services, clients) = scopes(&scrape(world.admin).await.1);
+        services <= 1 && clients <= 1
     })
     .await;
     drop(web);
@@ -79,22 +79,44 @@ async fn visit_all(world: &World) {
     }
 }
 
-async fn scrape(admin: SocketAddr) -> (Duration, usize) {
+async fn scrape(admin: SocketAddr) -> (Duration, String) {
     let mut client = Client::connect(admin).await;
+    client.keep(1 << 30);
     let begun = Instant::now();
     let answer = client.get("/admin/metrics/prometheus", "admin").await;
-    (begun.elapsed(), answer.body.data.len())
+    (begun.elapsed(), answer.text())
 }
 
-/// Of several, so that a busy machine does not count.
+/// Services and clients a text of Prometheus tells of.
+fn scopes(text: &str) -> (usize, usize) {
+    let count = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    (count("rt:service:requests{"), count("rt:client:loadbalancer:size{"))
+}
+
+/// Processor time of the proxy for one of several scrapes, so that what else it does meanwhile does not count.
 async fn fastest_scrape(world: &World) -> Duration {
-    let mut fastest = Duration::MAX;
-    for _ in 0..10 {
-        let (took, bytes) = scrape(world.admin).await;
-        assert!(bytes > 1000 * SERVICES, "all of them: {bytes} bytes");
-        fastest = fastest.min(took);
+    let (pid, mut fastest) = (world.process.pid(), Duration::MAX);
+    for _ in 0..4 {
+        let before = processor_time(pid);
+        let (took, text) = scrape(world.admin).await;
+        let used = processor_time(pid) - before;
+        eprintln!(
+            "scrape of {} kB: {used:?} of the proxy's processor time, {took:?} in all",
+            text.len() / 1024
+        );
+        assert_eq!(scopes(&text), (SERVICES, SERVICES));
+        fastest = fastest.min(used);
     }
     fastest
+}
+
+/// What a process has used of processors so far, in hundredths of a second.
+fn processor_time(pid: u32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the proxy runs");
+    // Behind the name, which may hold blanks: state, ten numbers, then user and system time.
+    let behind = text.rsplit(')').next().unwrap_or_default();
+    let ticks = behind.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok());
+    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 /// The 99th percentile of steady requests for a few seconds, perhaps while somebody scrapes.

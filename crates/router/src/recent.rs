@@ -60,7 +60,7 @@ impl RecentRequests {
     #[must_use]
     pub fn list(&self) -> Vec<Recent> {
         let mut all: Vec<Recent> = self.0.rings.iter().flat_map(|ring| ring.lock().list.clone()).collect();
-        all.sort_by(|a, b| b.at.cmp(&a.at));
+        all.sort_by_key(|recent| std::cmp::Reverse(recent.at));
         all.truncate(self.0.capacity);
         all
     }

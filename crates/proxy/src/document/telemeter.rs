@@ -30,7 +30,7 @@ config! {
         /// What is put before every metric's name.
         prefix "prefix": String = "''", example "l5d_";
         /// Whether request latencies have histograms beside their summaries: 18 lines for each server, service and
-        /// client, and for each service of a client. A key of Wayleave's.
+        /// client. A key of Wayleave's.
         histograms "histograms": bool = "true", example "false";
         /// Accepted without effect: this telemeter is not experimental.
         experimental "experimental": bool = "false", example "true";

@@ -13,7 +13,7 @@ use crate::tree::{Contents, Metrics, Node};
 pub fn render_influx(metrics: &Metrics, host: &str) -> String {
     let mut lines = Lines { out: String::new(), place: Place::Root, keys: Vec::new(), tags: Vec::new() };
     lines.tags.push(("host", host.to_owned()));
-    lines.scope(metrics.node().contents(), Vec::new());
+    lines.scope(&metrics.node().contents(), Vec::new());
     lines.out
 }
 
@@ -43,17 +43,17 @@ type Named = Vec<(String, Value)>;
 
 impl Lines {
     /// The line of a scope and those of all below it. `reaching` are the metrics of outer blocks that reach into it.
-    fn scope(&mut self, contents: Contents, reaching: Named) {
+    fn scope(&mut self, contents: &Contents, reaching: Named) {
         let children: Vec<(Arc<Node>, Contents)> =
             contents.children.iter().map(|child| (child.clone(), child.contents())).collect();
-        let (fields, mut below) = sort_out(&contents, &children, reaching);
+        let (fields, mut below) = sort_out(contents, &children, reaching);
         self.line(&fields);
         for (child, contents) in children {
             let reaching = below.remove(child.name()).unwrap_or_default();
-            self.within(child.name(), |lines| lines.scope(contents, reaching));
+            self.within(child.name(), |lines| lines.scope(&contents, reaching));
         }
         for (key, reaching) in below {
-            self.within(&key, |lines| lines.scope(Contents::default(), reaching));
+            self.within(&key, |lines| lines.scope(&Contents::default(), reaching));
         }
     }
 

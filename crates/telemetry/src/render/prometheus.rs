@@ -1,7 +1,7 @@
 //! Prometheus text (observability.md §3): Linkerd's names, Linkerd's labels, one sample a line, no types, no times.
 //!
 //! Linkerd's summaries speak of the last full minute only, and quantiles of several proxies cannot be added up. So each
-//! `request_latency_ms` has a true histogram beside it, under a name of its own since `_count` and `_sum` are taken.
+//! `request_latency_ms` has a true histogram beside it in servers, services and clients, under a name of its own since `_count` and `_sum` are taken.
 
 use super::{Value, Visitor, walk};
 use crate::histogram::buckets::bucket_of;
@@ -40,7 +40,8 @@ const PIECE: usize = 128 << 10;
 /// More than the lines of one metric, so that a piece is hardly ever made larger.
 const ROOM: usize = 8 << 10;
 
-/// Which histograms are shown with all they have counted.
+/// Which histograms of servers, services and clients are shown with all they have counted. Those of the services of a
+/// client are not: there may be as many as both multiplied.
 const LATENCY: &str = "request_latency_ms";
 /// What its series are called behind the summary's name.
 const HISTOGRAM: &str = "_histogram";
@@ -162,7 +163,7 @@ impl<F: FnMut(String)> Visitor for Text<F> {
     }
 
     fn wants_samples(&self, name: &str) -> bool {
-        self.histograms && name == LATENCY
+        self.histograms && name == LATENCY && matches!(self.place, Place::Stack(_))
     }
 
     fn samples(&mut self, name: &str, all: &Cumulative) {

@@ -247,10 +247,11 @@ fn bounds_are_exact_where_buckets_are() {
     for (bound, shown) in BOUNDS {
         assert_eq!(bound.to_string(), shown);
         let metrics = Metrics::new(1);
-        let histogram = metrics.root().histogram("request_latency_ms");
+        let histogram = metrics.scope(&["rt", "o", "service", "s"]).histogram("request_latency_ms");
         let options = PrometheusOptions { prefix: String::new(), histograms: true };
         [bound, bound + 1 + bound / 99].into_iter().for_each(|v| histogram.record(v.into()));
-        let want = format!("request_latency_ms_histogram_bucket{{le=\"{shown}\"}} 1");
+        let labels = format!("rt=\"o\", service=\"s\", le=\"{shown}\"");
+        let want = format!("rt:service:request_latency_ms_histogram_bucket{{{labels}}} 1");
         let text = pieces(&metrics, &options).concat();
         assert!(text.lines().any(|line| line == want), "{want} in {text}");
     }
