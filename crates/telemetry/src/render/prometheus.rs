@@ -303,6 +303,11 @@ fn push_gauge(out: &mut String, value: f32) {
 }
 
 fn push_name(out: &mut String, key: &str) {
+    // Nearly every key is a name as it stands.
+    if key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b':' || b == b'_') {
+        out.push_str(key);
+        return;
+    }
     out.extend(key.chars().map(|c| if c.is_ascii_alphanumeric() || c == ':' { c } else { '_' }));
 }
 

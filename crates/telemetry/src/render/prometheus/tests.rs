@@ -244,12 +244,14 @@ fn true_histograms_are_cumulative_and_never_reset() {
 
 #[test]
 fn bounds_are_exact_where_buckets_are() {
+    const SPEC: BlockSpec =
+        BlockSpec { counters: &[], histograms: &["request_latency_ms"], status: false, total: None };
     for (bound, shown) in BOUNDS {
         assert_eq!(bound.to_string(), shown);
         let metrics = Metrics::new(1);
-        let histogram = metrics.scope(&["rt", "o", "service", "s"]).histogram("request_latency_ms");
+        let block = metrics.scope(&["rt", "o", "service", "s"]).block(&SPEC);
         let options = PrometheusOptions { prefix: String::new(), histograms: true };
-        [bound, bound + 1 + bound / 99].into_iter().for_each(|v| histogram.record(v.into()));
+        [bound, bound + 1 + bound / 99].into_iter().for_each(|v| block.shard(0).record(0, v.into()));
         let labels = format!("rt=\"o\", service=\"s\", le=\"{shown}\"");
         let want = format!("rt:service:request_latency_ms_histogram_bucket{{{labels}}} 1");
         let text = pieces(&metrics, &options).concat();
