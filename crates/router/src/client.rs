@@ -284,6 +284,10 @@ impl Replicas for Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.expires.inc();
+        // Idle connections would otherwise keep the endpoints, and those the metrics of a client that is gone.
+        if let Members::Known(set) = &**self.members.load() {
+            set.endpoints().iter().for_each(|endpoint| endpoint.remove());
+        }
     }
 }
 

@@ -187,3 +187,22 @@ async fn nothing_is_left_behind() {
     assert_eq!(mesh.router.binder().stats().bindings, 1 + usize::from(mesh.router.sizes().1 > 0));
     assert!(mesh.metrics.series() < before + 250, "{before} {full} {}", mesh.metrics.series());
 }
+
+/// Idle connections hold endpoints, and endpoints hold the metrics of their client: they must hear that it is gone.
+#[tokio::test(start_paused = true)]
+async fn endpoints_of_a_client_that_is_gone_are_not_kept() {
+    let mut mesh = Mesh::new("/svc/a=>/$/inet/1; /svc/b=>/$/inet/2", sized(10, 10, 1));
+    mesh.get("a", &[status(200)]).await;
+    let mut head = FakeRequest::get("/");
+    head.line("Host", "a");
+    let (ex, step) = mesh.worker.on_head(&mut head, arrival(at(1), mesh.now, true));
+    assert!(matches!(step, seam::Step::Send));
+    let endpoint = std::sync::Arc::clone(ex.endpoint());
+    drop(ex);
+    assert!(!endpoint.is_removed());
+    for _ in 0..4 {
+        mesh.get("b", &[status(200)]).await;
+        settle(&mut mesh, 5).await;
+    }
+    assert!(endpoint.is_removed());
+}
