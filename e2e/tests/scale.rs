@@ -21,6 +21,7 @@ const P99: Duration = Duration::from_millis(5);
 const TTL: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement of a minute or two, meaningful on a quiet machine and with a release build (WAYLEAVE_BIN)"]
 async fn thousands_of_services() {
     let web = Backend::text("web").await;
     let mut setup = Setup::new().router(&format!(
