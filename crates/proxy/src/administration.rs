@@ -11,6 +11,7 @@ use crate::explain;
 use crate::health;
 use crate::reload;
 use crate::running::Lasting;
+use crate::telemeters::Telemeters;
 use admin::{About, Events, Request, Response, Routes, Ui, json};
 use naming::{Addr, configured_prefix};
 use serde_json::{Map, Value, json};
@@ -27,7 +28,12 @@ pub(crate) fn live_numbers(metrics: &Metrics) -> (Events, impl Future<Output = (
 }
 
 /// Everything the admin server of `document` answers. What `current` says is looked up for each answer.
-pub(crate) fn routes(document: &doc::Document, lasting: &Lasting, current: &Current) -> Routes {
+pub(crate) fn routes(
+    document: &doc::Document,
+    lasting: &Lasting,
+    telemeters: &Telemeters,
+    current: &Current,
+) -> Routes {
     let Lasting { metrics, shutdown, health, reloads, loggers, events, .. } = lasting;
     let asked = shutdown.clone();
     let mut routes = Routes::new()
@@ -36,9 +42,7 @@ pub(crate) fn routes(document: &doc::Document, lasting: &Lasting, current: &Curr
         .shutdown(move |grace| asked.ask(grace))
         .logging(loggers.clone())
         .diagnostics(&about(document, lasting));
-    for doc::Telemeter::Prometheus(p) in &document.telemetry {
-        routes = routes.prometheus(&p.path, metrics, &p.prefix);
-    }
+    routes = telemeters.routes(routes, document, metrics);
     let (lint, config, clients) = (current.clone(), current.clone(), current.clone());
     routes = routes
         .lint(move || issues(&lint.get()))

@@ -17,6 +17,7 @@ use crate::reload::{Diff, Reloaded, Reloads};
 use crate::sections;
 use crate::sockets::{Sockets, StartError};
 use crate::sources::Sources;
+use crate::telemeters::Telemeters;
 use crate::translate;
 use crate::{Bound, ending, process};
 use ::admin::{Events, Loggers};
@@ -58,6 +59,7 @@ pub(crate) struct Running {
     current: Current,
     document: Arc<doc::Document>,
     sources: Arc<Sources>,
+    telemeters: Telemeters,
     /// Outlives the workers, whose last lines it writes.
     access_logs: AccessLogs,
     workers: Workers,
@@ -79,14 +81,17 @@ impl Running {
         let document = Arc::new(document);
         let Lasting { metrics, clock, sockets, .. } = &lasting;
         let doors = entrances::doors(&document, &[], sockets)?;
-        let sources = Arc::new(Sources::new(&document)?);
+        let sources = Arc::new(Sources::counted(&document, metrics)?);
+        let telemeters = Telemeters::start(&document, metrics);
         let current = Current::new(document.clone(), sources.clone());
-        let admin = RunningAdmin::start(&document, routes(&document, &lasting, &current), sockets)?;
+        let routes = routes(&document, &lasting, &telemeters, &current);
+        let admin = RunningAdmin::start(&document, routes, sockets)?;
         let logs = AccessLogs::start(&document, &AccessLogs::default(), metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
         let workers = Workers::start(workers, *clock, metrics).map_err(StartError::System)?;
         let mut running = Running {
             access_logs: AccessLogs::default(),
+            telemeters: telemeters.clone(),
             document: document.clone(),
             sources: sources.clone(),
             routers: Vec::new(),
@@ -97,7 +102,7 @@ impl Running {
             current,
             lasting,
         };
-        let routers = running.build(&document, &sources, &logs);
+        let routers = running.build(&document, &sources, &logs, &telemeters);
         running.entrances = running.open(&document, &routers, doors)?;
         (running.routers, running.access_logs) = (routers, logs);
         running.tell();
@@ -120,18 +125,20 @@ impl Running {
         let notes = self.notes(&document);
         let doors = entrances::doors(&document, &self.entrances, &self.lasting.sockets)?;
         let sources = Arc::new(self.sources.succeed(&self.document, &document)?);
-        let routes = routes(&document, &self.lasting, &self.current);
+        let telemeters = self.telemeters.succeed(&document, &self.lasting.metrics);
+        let routes = routes(&document, &self.lasting, &telemeters, &self.current);
         let admin = self.admin.next(&document, routes, &self.lasting.sockets)?;
         let Lasting { metrics, clock, .. } = &self.lasting;
         let logs = AccessLogs::start(&document, &self.access_logs, metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
-        let routers = self.build(&document, &sources, &logs);
+        let routers = self.build(&document, &sources, &logs, &telemeters);
         let successions = routers::successions(&self.routers, &routers, MAKE_BEFORE_BREAK).await;
         let entrances = self.open(&document, &routers, doors)?;
         successions.into_iter().for_each(router::Succession::finish);
         let entrances = std::mem::replace(&mut self.entrances, entrances);
         let retired = std::mem::replace(&mut self.routers, routers);
         (self.document, self.sources, self.access_logs) = (document, sources, logs);
+        self.telemeters = telemeters;
         self.tell();
         self.admin.replace(admin);
         self.close(entrances);
@@ -144,19 +151,26 @@ impl Running {
 
     /// The routers of `document`: those that are written the same, and whose names come from the same sources, are the
     /// same.
-    fn build(&mut self, document: &doc::Document, sources: &Arc<Sources>, logs: &AccessLogs) -> Vec<Served> {
-        let same_sources = sections::same_namers(&self.document, document);
+    fn build(
+        &mut self,
+        document: &doc::Document,
+        sources: &Arc<Sources>,
+        logs: &AccessLogs,
+        telemeters: &Telemeters,
+    ) -> Vec<Served> {
+        let same_around =
+            sections::same_namers(&self.document, document) && telemeters.notes_as(&self.telemeters);
         let mut all = Vec::new();
         for (at, doc::Router::Http(from)) in document.routers.iter().enumerate() {
             let before = self.routers.iter().find(|of| of.label == from.label());
-            let same = same_sources
+            let same = same_around
                 && sections::same_router(&self.document, document, at).is_some()
                 && self.access_logs.is_same(logs, from.label());
             all.push(match before {
                 Some(before) if same => before.clone(),
                 before => {
-                    let log = logs.of(from.label());
-                    let parts = routers::Parts { lasting: &self.lasting, sources, log, before };
+                    let (log, recent) = (logs.of(from.label()), telemeters.recent());
+                    let parts = routers::Parts { lasting: &self.lasting, sources, log, recent, before };
                     let (made, binder) = routers::build(from, parts, self.workers.count());
                     self.tasks.spawn(process::vital(binder));
                     made
@@ -281,9 +295,14 @@ impl Running {
     }
 }
 
-fn routes(document: &doc::Document, lasting: &Lasting, current: &Current) -> BothRoutes {
+fn routes(
+    document: &doc::Document,
+    lasting: &Lasting,
+    telemeters: &Telemeters,
+    current: &Current,
+) -> BothRoutes {
     BothRoutes {
-        admin: administration::routes(document, lasting, current),
+        admin: administration::routes(document, lasting, telemeters, current),
         identifier: administration::identifier_routes(current),
     }
 }

@@ -12,6 +12,7 @@ mod naming;
 mod requests;
 mod resilience;
 mod sockets;
+mod telemetry;
 
 use proxy::{Options, Proxy, StartError, document};
 use std::net::SocketAddr;
