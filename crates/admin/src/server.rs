@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -56,19 +56,33 @@ impl Default for Limits {
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
-    routes: Arc<Routes>,
+    routes: Arc<Current>,
     limits: Limits,
     stop: watch::Sender<bool>,
 }
 
-/// Ends an admin server. Cheap to clone; dropping it changes nothing.
+/// Ends an admin server, or changes what it answers. Cheap to clone; dropping it changes nothing.
 #[derive(Clone, Debug)]
-pub struct AdminHandle(watch::Sender<bool>);
+pub struct AdminHandle {
+    stop: watch::Sender<bool>,
+    /// What handlers hold ends with the server.
+    routes: Weak<Current>,
+}
+
+/// The routes at present.
+type Current = watch::Sender<Arc<Routes>>;
 
 impl AdminHandle {
     /// Asks the server to accept no more, to end idle connections, and to finish what it is answering.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.stop.send_replace(true);
+    }
+
+    /// Answers further requests, while the server runs, also those on open connections, from other routes.
+    pub fn replace(&self, routes: Routes) {
+        if let Some(current) = self.routes.upgrade() {
+            current.send_replace(Arc::new(routes.with_index()));
+        }
     }
 }
 
@@ -80,7 +94,7 @@ impl Admin {
     pub fn on(listener: std::net::TcpListener, routes: Routes, limits: Limits) -> io::Result<Admin> {
         let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
-        let routes = Arc::new(routes.with_index());
+        let routes = Arc::new(watch::Sender::new(Arc::new(routes.with_index())));
         Ok(Admin { listener, address, routes, limits, stop: watch::Sender::new(false) })
     }
 
@@ -91,7 +105,7 @@ impl Admin {
 
     /// The handle that ends it.
     pub fn handle(&self) -> AdminHandle {
-        AdminHandle(self.stop.clone())
+        AdminHandle { stop: self.stop.clone(), routes: Arc::downgrade(&self.routes) }
     }
 
     /// Serves until [`AdminHandle::stop`], then until the last answer is out or [`Limits::drain`] is over.
@@ -138,11 +152,11 @@ impl Admin {
         stream: TcpStream,
         permit: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (routes, limits, mut stop) = (self.routes.clone(), self.limits, self.stop.subscribe());
+        let (current, limits, mut stop) = (self.routes.clone(), self.limits, self.stop.subscribe());
         async move {
             let _permit = permit;
             let service = service_fn(move |request| {
-                let routes = routes.clone();
+                let routes = current.borrow().clone();
                 async move { Ok::<_, Infallible>(answer(&routes, request, limits).await) }
             });
             let served = http1::Builder::new()

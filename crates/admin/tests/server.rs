@@ -262,3 +262,27 @@ async fn an_answer_that_never_comes_does_not_hold_up_the_end() {
         tokio::task::yield_now().await;
     }
 }
+
+/// Also on connections that are open; nothing of the former routes is kept.
+#[tokio::test]
+async fn routes_are_replaced_while_it_serves() {
+    let held = Arc::new(());
+    let given = held.clone();
+    let routes = Routes::new().get("/a", move |_| text(format!("a{}", Arc::strong_count(&given) - 2)));
+    let server = start(routes, Limits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let mut get = async |path: &str| {
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut bytes = [0; 4096];
+        let n = stream.read(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes[..n]).into_owned()
+    };
+    assert!(get("/a").await.ends_with("\r\n\r\na0"));
+    server.handle.replace(Routes::new().get("/b", |_| text("b")));
+    assert!(get("/a").await.starts_with("HTTP/1.1 404"));
+    assert!(get("/b").await.ends_with("\r\n\r\nb"));
+    assert!(get("/").await.contains("/b\n"), "the index is that of the new routes");
+    assert_eq!(Arc::strong_count(&held), 1);
+    server.handle.stop();
+    server.task.await.unwrap();
+}

@@ -62,6 +62,13 @@ pub struct Entry {
     pub value: Node,
 }
 
+impl Scalar {
+    /// True for one without quotes: it may be a number, a boolean, null or text.
+    pub fn is_plain(&self) -> bool {
+        self.style == Style::Plain
+    }
+}
+
 impl Node {
     /// The value of a key, `None` when this is no mapping, the key is absent or its value is null.
     pub fn get(&self, key: &str) -> Option<&Node> {

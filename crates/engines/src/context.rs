@@ -4,9 +4,7 @@ use crate::clock::Clock;
 use crate::http1::{Compressors, Work};
 use crate::pool::Pool;
 use crate::worker::Peers;
-use router::{Server, WorkerRouter};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
@@ -85,15 +83,6 @@ impl Context {
     }
 }
 
-/// A server entry as one worker sees it.
-pub(crate) struct ServerContext {
-    pub(crate) worker: Rc<Context>,
-    pub(crate) router: RefCell<WorkerRouter>,
-    /// Counts connections.
-    pub(crate) server: Arc<Server>,
-    pub(crate) settings: crate::HttpSettings,
-}
-
 /// How far a drain has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Draining {
@@ -127,6 +116,11 @@ impl Connections {
     /// Moves the drain on and wakes all connections, so that idle ones see it.
     pub(crate) fn drain(&self, draining: Draining) {
         self.draining.set(draining.max(self.draining.get()));
+        self.wake();
+    }
+
+    /// Wakes all connections, so that idle ones look about them.
+    pub(crate) fn wake(&self) {
         for waker in self.slots.borrow().wakers.iter().flatten() {
             waker.wake_by_ref();
         }

@@ -9,13 +9,14 @@ mod context;
 mod http1;
 mod pool;
 mod pulse;
+mod seat;
 mod timer;
 mod worker;
 
 pub use accept::listen;
 pub use clock::Clock;
 pub use http1::{Compression, Limits};
-pub use worker::{Drained, HttpSettings, Workers};
+pub use worker::{Drained, HttpSettings, ServerKey, Workers};
 
 /// Reads the bytes of a caller's connection, which arrive in these pieces, with this engine and with hyper.
 ///

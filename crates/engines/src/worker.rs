@@ -1,14 +1,16 @@
 //! Workers: each one thread with its own single-threaded runtime, connections, buffers and idle pool
 //! (architecture.md §2). Control speaks to them through a queue of commands; they never wait for it.
 
+mod serving;
+
 use crate::accept::{self, Accepted};
 use crate::clock::Clock;
-use crate::context::{Context, Draining, Live, ServerContext};
+use crate::context::{Context, Draining, Live};
 use crate::http1::{Compression, Connection, Limits};
 use crate::pulse::Pulse;
+use crate::seat::{Seat, ServerContext};
 use balance::Nanos;
 use router::{Router, ServerId};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
@@ -19,8 +21,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use telemetry::Metrics;
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::{mpsc, watch};
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use serving::Acceptors;
+pub use serving::ServerKey;
 
 /// Settings of an HTTP/1 server that concern the engine (dataplane.md §4.1, §4.4).
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +68,12 @@ impl Default for HttpSettings {
 const TICK: Duration = Duration::from_secs(1);
 
 enum Command {
+    /// A new server, or another router for one that is there.
     Serve(Serve),
+    /// One server ends, step by step.
+    End(usize, Draining),
+    /// Say that everything before this is done.
+    Settle(oneshot::Sender<()>),
     /// Give idle connections to this endpoint to those who wait for one.
     Share(u64),
     Connection(usize, Accepted),
@@ -83,8 +93,7 @@ struct Serve {
 /// The traffic world.
 pub struct Workers {
     workers: Vec<WorkerHandle>,
-    stop: watch::Sender<bool>,
-    servers: AtomicUsize,
+    acceptors: Acceptors,
     clock: Clock,
 }
 
@@ -130,12 +139,8 @@ impl Workers {
             (0..count.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         let peers = Peers(commands.into());
         // If one cannot be started, dropping this stops those before it.
-        let mut all = Workers {
-            workers: Vec::with_capacity(queues.len()),
-            stop: watch::channel(false).0,
-            servers: AtomicUsize::new(0),
-            clock,
-        };
+        let mut all =
+            Workers { workers: Vec::with_capacity(queues.len()), acceptors: Acceptors::default(), clock };
         for (i, queue) in queues.into_iter().enumerate() {
             let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]));
             all.workers.push(WorkerHandle::start(i, clock, peers.clone(), queue, pulse)?);
@@ -161,42 +166,15 @@ impl Workers {
         self.workers.iter().map(|w| w.live.load(Ordering::Acquire)).sum()
     }
 
-    /// Serves `listener`. With one worker it accepts itself; with several a task on `control` accepts and hands each
-    /// connection to the worker with the fewest: one wake-up for each connection, none for a request.
-    ///
-    /// # Errors
-    /// What the system says when the socket cannot be used.
-    pub fn serve(
-        &self,
-        listener: TcpListener,
-        router: &Arc<Router>,
-        server: ServerId,
-        settings: HttpSettings,
-        control: &Handle,
-    ) -> io::Result<()> {
-        let key = self.servers.fetch_add(1, Ordering::Relaxed);
-        let mut accepting = Some((listener, self.stop.subscribe()));
-        let alone = self.workers.len() == 1;
-        for worker in &self.workers {
-            let accepting = if alone { accepting.take() } else { None };
-            worker.tell(Command::Serve(Serve { key, router: router.clone(), server, settings, accepting }));
-        }
-        if let Some((listener, stop)) = accepting {
-            let live: Vec<_> = self.workers.iter().map(|w| w.live.clone()).collect();
-            let commands: Vec<_> = self.workers.iter().map(|w| w.commands.clone()).collect();
-            control.spawn(distribute(listener, stop, key, live, commands));
-        }
-        Ok(())
-    }
-
     /// Ends all servers without losing a request: accepts what is queued, closes the sockets, announces the end with
     /// each answer for up to `announce`, then closes idle connections and waits for busy ones. Whatever is not done
     /// `grace` after the call is cut.
     pub async fn drain(mut self, announce: Duration, grace: Duration) -> Drained {
         let end = tokio::time::Instant::now() + grace;
-        let _ = self.stop.send(true);
-        // Acceptors hold receivers; the channel closes when the last of them has emptied its queue.
-        let _ = tokio::time::timeout_at(end, self.stop.closed()).await;
+        // Acceptors hold receivers; a channel closes when its acceptor has emptied its queue.
+        for stop in self.acceptors.stop() {
+            let _ = tokio::time::timeout_at(end, stop.closed()).await;
+        }
         self.tell(|| Command::Drain(Draining::Announce));
         self.wait_idle(end.min(tokio::time::Instant::now() + announce)).await;
         self.tell(|| Command::Drain(Draining::Close));
@@ -229,7 +207,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        let _ = self.stop.send(true);
+        self.acceptors.stop();
         self.tell(|| Command::Stop);
         for thread in self.workers.iter_mut().filter_map(|w| w.thread.take()) {
             let _ = thread.join();
@@ -294,7 +272,7 @@ async fn distribute(
 
 /// A worker's life.
 async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>, mut pulse: Pulse) {
-    let mut servers: HashMap<usize, Rc<ServerContext>> = HashMap::new();
+    let mut servers: HashMap<usize, Rc<Seat>> = HashMap::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -308,15 +286,15 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>,
             }
         };
         match command {
-            Command::Serve(serve) => {
-                let (key, server) = begin(&context, serve);
-                servers.insert(key, server);
-            }
+            Command::Serve(serve) => serve_on(&context, &mut servers, serve),
             Command::Connection(key, accepted) => {
-                if let (Some(server), Ok(io)) = (servers.get(&key), TcpStream::from_std(accepted.io)) {
-                    welcome(server, io, accepted.peer, accepted.live);
+                if let (Some(seat), Ok(io)) = (servers.get(&key), TcpStream::from_std(accepted.io)) {
+                    welcome(seat, io, accepted.peer, accepted.live);
                 }
             }
+            Command::End(key, how_far) => end(&context, &mut servers, key, how_far),
+            // Nobody may be waiting any more.
+            Command::Settle(done) => drop(done.send(())),
             Command::Share(endpoint) => context.pool.borrow_mut().share(endpoint),
             Command::Drain(draining) => context.connections.drain(draining),
             Command::Stop => return,
@@ -324,39 +302,53 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>,
     }
 }
 
-fn begin(context: &Rc<Context>, serve: Serve) -> (usize, Rc<ServerContext>) {
-    let seed = fastrand::u64(..);
-    let counts = serve.router.server(serve.server).clone();
-    let router = serve.router.worker(serve.server, context.worker, seed);
-    let server = Rc::new(ServerContext {
-        worker: context.clone(),
-        router: RefCell::new(router),
-        server: counts,
-        settings: serve.settings,
-    });
-    if let Some((listener, stop)) = serve.accepting {
-        let accepting = server.clone();
-        tokio::task::spawn_local(async move {
-            let hand = |io, peer| {
-                let live = accepting.worker.connections.begin();
-                welcome(&accepting, io, peer, live);
-            };
-            if let Err(e) = accept::accept(listener, stop, hand).await {
-                tracing::error!(error = %e, "cannot accept connections");
-            }
-        });
+/// A new server, or another router for one that is there.
+fn serve_on(context: &Rc<Context>, servers: &mut HashMap<usize, Rc<Seat>>, serve: Serve) {
+    let router = serve.router.worker(serve.server, context.worker, fastrand::u64(..));
+    let server = ServerContext::new(context.clone(), router, serve.settings);
+    if let Some(seat) = servers.get(&serve.key) {
+        seat.replace(server);
+        // Idle connections, too, are to let go of what was before.
+        context.connections.wake();
+        return;
     }
-    (serve.key, server)
+    let seat = Rc::new(Seat::new(server));
+    servers.insert(serve.key, seat.clone());
+    if let Some((listener, stop)) = serve.accepting {
+        tokio::task::spawn_local(accept_here(context.clone(), seat, listener, stop));
+    }
 }
 
-fn welcome(server: &Rc<ServerContext>, io: TcpStream, peer: std::net::SocketAddr, live: Live) {
-    tokio::task::spawn_local(Connection::new(server.clone(), io, peer, live).serve());
+async fn accept_here(
+    context: Rc<Context>,
+    seat: Rc<Seat>,
+    listener: TcpListener,
+    stop: watch::Receiver<bool>,
+) {
+    let hand = |io, peer| welcome(&seat, io, peer, context.connections.begin());
+    if let Err(e) = accept::accept(listener, stop, hand).await {
+        tracing::error!(error = %e, "cannot accept connections");
+    }
 }
 
-fn tick(context: &Context, servers: &HashMap<usize, Rc<ServerContext>>) {
+fn end(context: &Context, servers: &mut HashMap<usize, Rc<Seat>>, key: usize, how_far: Draining) {
+    if let Some(seat) = servers.get(&key) {
+        seat.leave(how_far);
+        context.connections.wake();
+    }
+    if how_far == Draining::Close {
+        servers.remove(&key);
+    }
+}
+
+fn welcome(seat: &Rc<Seat>, io: TcpStream, peer: std::net::SocketAddr, live: Live) {
+    tokio::task::spawn_local(Connection::new(seat.clone(), io, peer, live).serve());
+}
+
+fn tick(context: &Context, servers: &HashMap<usize, Rc<Seat>>) {
     let now = context.clock.now();
-    for server in servers.values() {
-        server.router.borrow_mut().tick(now);
+    for seat in servers.values() {
+        seat.current().router.borrow_mut().tick(now);
     }
     context.pool.borrow_mut().sweep(now);
     context.trim();

@@ -39,6 +39,11 @@ pub trait ReplicasFactory: Send + Sync + 'static {
     type Replicas: Replicas;
     /// A new entry for `id`. Must be quick and must not block.
     fn create(&self, id: &Path) -> Arc<Self::Replicas>;
+    /// Tells an entry made here the newest addresses ([`Replicas::update`]); a factory whose entries outlive it may know
+    /// better.
+    fn update(&self, replicas: &Self::Replicas, addr: &Addr) {
+        replicas.update(addr);
+    }
 }
 
 /// How the binder goes about its work.

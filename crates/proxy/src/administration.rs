@@ -3,43 +3,37 @@
 use crate::delegator;
 use crate::document as doc;
 use crate::explain;
+use crate::reload::{self, Reloads};
 use crate::sockets::StartError;
 use crate::sources::Sources;
 use crate::translate;
-use admin::AdminHandle;
-use std::net::SocketAddr;
+use admin::Routes;
+use std::net::TcpListener;
 use std::sync::Arc;
 use telemetry::Metrics;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
-/// Binds and serves the admin server.
-pub(crate) async fn serve_admin(
-    document: &doc::Document,
+/// What it answers of `document`.
+pub(crate) fn routes(
+    document: &Arc<doc::Document>,
     metrics: &Metrics,
     shutdown: &Arc<Notify>,
     sources: &Arc<Sources>,
-    task: &mut JoinSet<()>,
-) -> Result<(SocketAddr, AdminHandle), StartError> {
-    let address = document.admin.address();
+    reloads: &Reloads,
+) -> Routes {
     let asked = shutdown.clone();
-    let mut routes = admin::Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
+    let mut routes = Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
     for doc::Telemeter::Prometheus(p) in &document.telemetry {
         routes = routes.prometheus(&p.path, metrics, &p.prefix);
     }
     let routes = delegator::add(routes, sources);
-    let routes = explain::page::add(routes, &Arc::new(document.clone()), sources);
-    let socket = translate::socket(&document.admin.socket_options);
-    let listener = engines::listen(address, &socket).map_err(|error| StartError::Listen {
-        what: "the admin server".to_owned(),
-        address,
-        error,
-    })?;
-    let server =
-        admin::Admin::on(listener, routes, translate::admin_limits(&socket)).map_err(StartError::System)?;
-    let bound = server.address();
-    let stop = server.handle();
-    task.spawn(server.serve());
-    tracing::info!("serving http admin on {bound}");
-    Ok((bound, stop))
+    let routes = explain::page::add(routes, document, sources);
+    reload::route::add(routes, reloads)
+}
+
+/// Binds its socket.
+pub(crate) fn listen(document: &doc::Document) -> Result<TcpListener, StartError> {
+    let (what, address) = ("the admin server".to_owned(), document.admin.address());
+    let listener = engines::listen(address, &translate::socket(&document.admin.socket_options));
+    listener.map_err(|error| StartError::Listen { what, address, error })
 }

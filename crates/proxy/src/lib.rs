@@ -8,11 +8,15 @@ mod delegator;
 pub mod document;
 pub mod explain;
 mod process;
+pub mod reload;
+mod running;
+mod sections;
 mod sockets;
 mod sources;
 mod translate;
 
 pub use delegator::Asked;
 pub use process::{Bound, Options, Proxy};
+pub use reload::{Load, ReloadSource, Reloaded};
 pub use sockets::StartError;
 pub use sources::Sources;

@@ -1,33 +1,29 @@
-//! A running proxy: started from a document, stopped without losing a request.
+//! A running proxy: started from a document, changed by others while it runs, stopped without losing a request.
 
-use crate::access_logs::AccessLogs;
-use crate::administration::serve_admin;
 use crate::document as doc;
-use crate::sockets::{StartError, listen_all};
-use crate::sources::Sources;
-use crate::translate;
-use admin::AdminHandle;
-use engines::{Clock, Drained, Workers};
-use naming::{Binder, BinderSettings};
-use router::{ClientFactory, Router, ServerId};
-use std::net::{SocketAddr, TcpListener};
+use crate::reload::{self, Book, ReloadSource, Reloaded, Reloads};
+use crate::running::{Lasting, Running};
+use crate::sockets::StartError;
+use engines::{Clock, Drained};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Metrics;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// How often histograms are summarised (observability.md §2.1).
 const SNAPSHOT: Duration = Duration::from_secs(60);
 /// For how much of the grace period answers announce the end before idle connections are closed, at most.
-const ANNOUNCE: Duration = Duration::from_millis(500);
+pub(crate) const ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// What the document does not say.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Workers; by default one for each processor the process may use, at most 4 (architecture.md §2).
     pub workers: Option<usize>,
+    /// Where another document comes from while the proxy runs; by default from nowhere but [`Proxy::reload`].
+    pub reload: Option<ReloadSource>,
 }
 
 /// Most workers that are started without being asked for.
@@ -44,18 +40,56 @@ pub struct Bound {
 
 /// A running proxy. Dropping it ends it at once; [`Proxy::stop`] ends it well.
 pub struct Proxy {
+    metrics: Metrics,
+    shutdown: Arc<Notify>,
+    state: Arc<State>,
+    control: JoinSet<()>,
+}
+
+/// What the proxy and those who change it share.
+pub(crate) struct State {
+    /// Held while the configuration changes; empty once the proxy ends.
+    running: tokio::sync::Mutex<Option<Running>>,
+    shown: parking_lot::Mutex<Shown>,
+    book: Arc<Book>,
+}
+
+/// What can be asked at any time.
+#[derive(Clone)]
+struct Shown {
     servers: Vec<Bound>,
     admin: SocketAddr,
-    metrics: Metrics,
-    workers: Option<Workers>,
-    /// Outlives the workers, whose last lines it writes.
-    access_logs: AccessLogs,
-    grace: Duration,
-    shutdown: Arc<Notify>,
-    control: JoinSet<()>,
-    admin_stop: AdminHandle,
-    /// The admin server; ends with the proxy however that ends.
-    admin_task: JoinSet<()>,
+}
+
+impl Shown {
+    fn of(running: &Running) -> Shown {
+        Shown { servers: running.servers(), admin: running.admin() }
+    }
+}
+
+impl State {
+    /// Goes on with `document`, and keeps the books about it.
+    pub(crate) async fn reload(&self, document: doc::Document) -> Result<Reloaded, String> {
+        let mut running = self.running.lock().await;
+        let outcome = match running.as_mut() {
+            None => Err("the proxy is ending".to_owned()),
+            Some(running) => {
+                let outcome = running.reload(document).await.map_err(|error| error.to_string());
+                *self.shown.lock() = Shown::of(running);
+                outcome
+            }
+        };
+        drop(running);
+        self.book.note(&outcome);
+        outcome
+    }
+
+    /// Another document could not be had.
+    pub(crate) fn refuse(&self, why: String) -> Result<Reloaded, String> {
+        let outcome = Err(why);
+        self.book.note(&outcome);
+        outcome
+    }
 }
 
 impl Proxy {
@@ -70,57 +104,44 @@ impl Proxy {
         let metrics = Metrics::new(count);
         let uptime = move || clock.now().millis() as f64;
         telemetry::process::register(&metrics, (clock.epoch() / 1_000_000) as f64, uptime);
-        let listeners = listen_all(document)?;
         let shutdown = Arc::new(Notify::new());
+        let book = Book::new(&metrics);
+        let (reloads, asked) = Reloads::new(&book);
+        let lasting =
+            Lasting { metrics: metrics.clone(), clock, shutdown: shutdown.clone(), reloads: reloads.clone() };
+        let running = Running::start(document.clone(), count, lasting)?;
+        let shown = parking_lot::Mutex::new(Shown::of(&running));
+        let state = Arc::new(State { running: tokio::sync::Mutex::new(Some(running)), shown, book });
         let mut control = JoinSet::new();
-        let mut admin_task = JoinSet::new();
-        let sources = Arc::new(Sources::new(document)?);
-        let (admin, admin_stop) =
-            serve_admin(document, &metrics, &shutdown, &sources, &mut admin_task).await?;
-        let access_logs =
-            AccessLogs::start(document, &metrics, clock, &mut control).map_err(StartError::System)?;
-        let workers = Workers::start(count, clock, &metrics).map_err(StartError::System)?;
-        let common =
-            Common { metrics: &metrics, workers: &workers, sources: &sources, access_logs: &access_logs };
-        let mut servers = Vec::new();
-        for (router, listeners) in document.routers.iter().zip(listeners) {
-            let doc::Router::Http(router) = router;
-            serve_router(router, listeners, &common, &mut control, &mut servers)?;
+        control.spawn(snapshots(metrics.clone()));
+        let source = options.reload.clone();
+        if let Some(source) = &source {
+            reload::heed(source, document, &reloads, &mut control).map_err(StartError::System)?;
         }
-        let snapshots = metrics.clone();
-        control.spawn(async move {
-            let mut minutes = tokio::time::interval(SNAPSHOT);
-            minutes.tick().await;
-            loop {
-                minutes.tick().await;
-                snapshots.snapshot_histograms();
-            }
-        });
+        control.spawn(reload::serve(asked, source, state.clone()));
         tracing::info!("initialized");
-        Ok(Proxy {
-            servers,
-            admin,
-            metrics,
-            workers: Some(workers),
-            access_logs,
-            grace: document.admin.shutdown_grace(),
-            shutdown,
-            control,
-            admin_stop,
-            admin_task,
-        })
+        Ok(Proxy { metrics, shutdown, state, control })
+    }
+
+    /// Goes on with another document: no request fails and no connection is lost by it, and what is written the same goes
+    /// on as it is. Once this has resolved, every request goes by the new document but those that had begun.
+    ///
+    /// # Errors
+    /// Why the document cannot be served; everything is as it was.
+    pub async fn reload(&self, document: doc::Document) -> Result<Reloaded, String> {
+        self.state.reload(document).await
     }
 
     /// The servers in the order of the document.
     #[must_use]
-    pub fn servers(&self) -> &[Bound] {
-        &self.servers
+    pub fn servers(&self) -> Vec<Bound> {
+        self.state.shown.lock().servers.clone()
     }
 
     /// Where the admin server listens.
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
-        self.admin
+        self.state.shown.lock().admin
     }
 
     /// The metrics.
@@ -137,16 +158,31 @@ impl Proxy {
     /// Ends the proxy: no new connections, requests in flight finish within `admin.shutdownGraceMs`
     /// (dataplane.md §1.2), then control and admin end.
     pub async fn stop(mut self) -> Drained {
-        let announce = ANNOUNCE.min(self.grace / 2);
-        let drained = match self.workers.take() {
-            Some(workers) => workers.drain(announce, self.grace).await,
+        let running = self.state.running.lock().await.take();
+        let drained = match running {
+            Some(running) => running.stop().await,
             None => Drained { cut: 0 },
         };
-        std::mem::take(&mut self.access_logs).stop().await;
         self.control.shutdown().await;
-        self.admin_stop.stop();
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.admin_task.join_next()).await;
         drained
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Whoever changes the configuration at this moment holds it, and ends with the tasks.
+        if let Ok(mut running) = self.state.running.try_lock() {
+            drop(running.take());
+        }
+    }
+}
+
+async fn snapshots(metrics: Metrics) {
+    let mut minutes = tokio::time::interval(SNAPSHOT);
+    minutes.tick().await;
+    loop {
+        minutes.tick().await;
+        metrics.snapshot_histograms();
     }
 }
 
@@ -155,46 +191,9 @@ fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
 }
 
-/// What all routers are built with.
-struct Common<'a> {
-    metrics: &'a Metrics,
-    workers: &'a Workers,
-    sources: &'a Sources,
-    access_logs: &'a AccessLogs,
-}
-
-fn serve_router(
-    from: &doc::HttpRouter,
-    listeners: Vec<TcpListener>,
-    common: &Common<'_>,
-    control: &mut JoinSet<()>,
-    servers: &mut Vec<Bound>,
-) -> Result<(), StartError> {
-    let Common { metrics, workers, sources, access_logs } = *common;
-    let mut settings = translate::router(from, workers.clock().epoch());
-    settings.access_log = access_logs.of(from.label());
-    let factory = ClientFactory::new(&settings, metrics);
-    let (binder, task) = Binder::new(sources.of(from), from.dtab.clone(), factory, BinderSettings::default());
-    control.spawn(vital(task));
-    let label = from.label();
-    if from.originator {
-        metrics.scope(&["rt", label]).gauge("originator", || 1.0);
-    }
-    let router = Router::new(settings, binder, metrics, workers.count());
-    for (i, listener) in listeners.into_iter().enumerate() {
-        let address = listener.local_addr().map_err(StartError::System)?;
-        workers
-            .serve(listener, &router, ServerId(i), translate::engine(from), &Handle::current())
-            .map_err(StartError::System)?;
-        tracing::info!("serving {label} on {address}");
-        servers.push(Bound { router: label.to_owned(), address });
-    }
-    Ok(())
-}
-
 /// Runs a task the proxy cannot do without. Should it panic, names would stay as they are for ever while everything looks
 /// well: half a proxy is worse than a restart.
-async fn vital(task: impl Future<Output = ()> + Send + 'static) {
+pub(crate) async fn vital(task: impl Future<Output = ()> + Send + 'static) {
     if tokio::spawn(task).await.is_err_and(|e| e.is_panic()) {
         tracing::error!("the binder failed; the process ends so that it can be started again");
         std::process::abort();

@@ -46,16 +46,9 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Binds the sockets of all routers.
-pub(crate) fn listen_all(document: &doc::Document) -> Result<Vec<Vec<TcpListener>>, StartError> {
-    let listen = |label: &str, server: &doc::HttpServer| {
-        let (what, address) = (format!("router `{label}`"), server.address());
-        let listener = engines::listen(address, &translate::socket(&server.socket_options));
-        listener.map_err(|error| StartError::Listen { what, address, error })
-    };
-    document
-        .routers
-        .iter()
-        .map(|doc::Router::Http(r)| r.servers.iter().map(|s| listen(r.label(), s)).collect())
-        .collect()
+/// Binds the socket of a server of the router `label`.
+pub(crate) fn listen(label: &str, server: &doc::HttpServer) -> Result<TcpListener, StartError> {
+    let (what, address) = (format!("router `{label}`"), server.address());
+    let listener = engines::listen(address, &translate::socket(&server.socket_options));
+    listener.map_err(|error| StartError::Listen { what, address, error })
 }

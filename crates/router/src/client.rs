@@ -61,6 +61,8 @@ pub struct Client {
     /// Mixed into the places of endpoints, so that each proxy has an order of its own.
     salt: u64,
     me: Weak<Client>,
+    /// The generation of the router whose binder tells it of addresses: an earlier one has no say any more.
+    teller: AtomicU64,
     expires: Counter,
 }
 
@@ -285,6 +287,10 @@ impl Replicas for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        // Nobody will ever choose them again: idle connections to them are of no use.
+        if let Members::Known(set) = &**self.members() {
+            set.endpoints().iter().for_each(|endpoint| endpoint.remove());
+        }
         self.expires.inc();
     }
 }
@@ -386,7 +392,10 @@ impl ClientFactory {
     fn register(&self, me: &Weak<Client>, scope: &Scope, balancer: &Balancer) {
         let (client, clock) = (Weak::clone(me), self.settings.clock.clone());
         scope.gauges(GAUGES, move |at| client.upgrade().map_or(0.0, |c| c.read_gauge(at, clock.now())));
-        scope.gauge(&format!("loadbalancer/algorithm/{}", balancer.algorithm()), || 1.0);
+        // The client of an id may be made anew with another one.
+        let client = Weak::clone(me);
+        let alive = move || if client.strong_count() > 0 { 1.0 } else { 0.0 };
+        scope.gauge(&format!("loadbalancer/algorithm/{}", balancer.algorithm()), alive);
         if matches!(balancer, Balancer::Aperture(_)) {
             let client = Weak::clone(me);
             let read = move |at| client.upgrade().map_or(0.0, |c| c.read_aperture(at));
@@ -399,8 +408,25 @@ impl ReplicasFactory for ClientFactory {
     type Replicas = Client;
 
     fn create(&self, id: &Path) -> Arc<Client> {
-        self.stats.misses.inc();
         let settings = self.settings.client(id);
+        let heritage = &self.settings.heritage;
+        let (client, inherited) = heritage.client(id, &settings, || self.make(id, settings));
+        if inherited {
+            client.teller.fetch_max(heritage.generation(), Relaxed);
+        }
+        client
+    }
+
+    fn update(&self, client: &Client, addr: &Addr) {
+        if client.teller.load(Relaxed) == self.settings.heritage.generation() {
+            client.update(addr);
+        }
+    }
+}
+
+impl ClientFactory {
+    fn make(&self, id: &Path, settings: ClientSettings) -> Arc<Client> {
+        self.stats.misses.inc();
         let shown: Box<str> = id.to_string().into();
         let stats = Arc::new(self.stats(id, &shown, &settings));
         let balancer = stats.scope.scope("loadbalancer");
@@ -427,6 +453,7 @@ impl ReplicasFactory for ClientFactory {
                 changes,
                 salt: self.settings.sample_salt,
                 me: Weak::clone(weak),
+                teller: AtomicU64::new(self.settings.heritage.generation()),
                 expires: self.stats.expires.clone(),
             }
         })

@@ -17,6 +17,11 @@ impl Concurrency {
         Concurrency { most, running: AtomicU32::new(0) }
     }
 
+    /// How many it is room for.
+    pub(crate) fn most(&self) -> u32 {
+        self.most
+    }
+
     /// Takes a place; false when there is none. Each place taken must be given back by [`Concurrency::leave`].
     pub(crate) fn enter(&self) -> bool {
         self.running.fetch_update(Relaxed, Relaxed, |n| (n < self.most).then_some(n + 1)).is_ok()

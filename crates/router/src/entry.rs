@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::draw::weighted;
 use crate::service::{Pair, Service};
 use arc_swap::ArcSwap;
-use names::{Dtab, NameTree};
+use names::{Dtab, NameTree, Path};
 use naming::{Binding, BoundTree, Leaf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -72,6 +72,11 @@ impl Entry {
             Some(route) => Arc::clone(route),
             None => self.new_route(leaf),
         }
+    }
+
+    /// Whether a request has gone to this bound id, as far as its client is still in use.
+    pub(crate) fn has_route_to(&self, id: &Path) -> bool {
+        self.routes.load().iter().any(|route| route.leaf.upgrade().is_some_and(|leaf| leaf.id == *id))
     }
 
     #[cold]

@@ -23,6 +23,7 @@ mod endpoint;
 mod entry;
 mod exchange;
 mod forwarded;
+mod heritage;
 mod hop;
 mod identify;
 mod router;
@@ -46,8 +47,9 @@ pub use connection::{ConnectionSettings, PoolSettings, SessionEnd, SessionSettin
 pub use endpoint::Endpoint;
 pub use exchange::Exchange;
 pub use forwarded::{Forwarded, Labeler};
+pub use heritage::Heritage;
 pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
-pub use router::Router;
+pub use router::{Router, Succession};
 pub use server::Server;
 pub use settings::{
     CacheSettings, ClientPartial, ClientSettings, Retries, RouterSettings, Scope, ServerId, ServerSettings,

@@ -1,5 +1,7 @@
 //! The router: what its workers share.
 
+mod succession;
+
 use crate::answer;
 use crate::cache::{Caches, Full};
 use crate::client::{Client, ClientFactory};
@@ -14,7 +16,9 @@ use naming::{Binder, BoundTree};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use telemetry::Metrics;
+use telemetry::{Lease, Metrics};
+
+pub use succession::Succession;
 
 /// One router: its names, its services, its servers' numbers. Shared by all workers; the request path only reads it.
 pub struct Router {
@@ -23,6 +27,7 @@ pub struct Router {
     servers: Vec<Arc<Server>>,
     caches: Mutex<Caches>,
     base: ArcSwapOption<Shown>,
+    _scope: Lease,
 }
 
 /// A dtab and the lines that messages show it in.
@@ -42,11 +47,12 @@ impl Router {
         workers: usize,
     ) -> Arc<Router> {
         debug_assert!(workers <= metrics.workers(), "{workers} workers, {} shards", metrics.workers());
-        let scope = metrics.scope(&["rt", &settings.label]);
-        let servers = scope.scope("server");
-        let servers = settings.servers.iter().map(|s| Arc::new(Server::new(s, &servers))).collect();
+        let scope = metrics.scope(&["rt"]).lease(&settings.label);
+        let all = scope.scope("server");
+        let servers = settings.servers.iter();
+        let servers = servers.map(|s| Arc::new(Server::new(s, &all, &settings.heritage))).collect();
         let caches = Mutex::new(Caches::new(settings.cache, &scope));
-        Arc::new(Router { settings, binder, servers, caches, base: ArcSwapOption::empty() })
+        Arc::new(Router { settings, binder, servers, caches, base: ArcSwapOption::empty(), _scope: scope })
     }
 
     /// The router's hand in one worker, for requests of one server. `worker` numbers the workers from 0; `seed` starts its
@@ -109,13 +115,16 @@ impl Router {
         self.settings.clock.advance(now);
         if let Some(mut caches) = self.caches.try_lock() {
             caches.sweep(now);
+            drop(caches);
+            self.settings.heritage.tidy();
         }
     }
 
     /// Entries without and with a local dtab, services.
     #[cfg(test)]
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
-        self.caches.lock().sizes()
+        let (plain, overrides) = self.caches.lock().sizes();
+        (plain, overrides, self.settings.heritage.services())
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::concurrency::Concurrency;
 use crate::connection::{SessionCounters, SessionEnd, SessionSettings, SocketSettings};
+use crate::heritage::{Heritage, Traffic};
 use crate::settings::ServerSettings;
 use crate::stats::{Faults, PerWorker, server as idx};
 use balance::Nanos;
 use std::sync::Arc;
-use telemetry::{Block, Scope};
+use telemetry::{Block, Lease, Scope};
 
 /// A server's statistics: those of its requests are counted by the router, those of its connections are told here by the
 /// engine. `worker` is always the number of the calling worker.
@@ -18,14 +19,17 @@ pub struct Server {
     concurrency: Option<Arc<Concurrency>>,
     connections: Arc<PerWorker>,
     sessions: Option<SessionCounters>,
+    _traffic: Arc<Traffic>,
+    _scope: Lease,
 }
 
 impl Server {
-    /// The server of these settings in the scope `rt/<label>/server`.
-    pub(crate) fn new(settings: &ServerSettings, servers: &Scope) -> Server {
-        let scope = servers.scope(&settings.label);
-        let pending = Arc::new(PerWorker::new(scope.workers()));
-        let connections = Arc::new(PerWorker::new(scope.workers()));
+    /// The server of these settings in the scope `rt/<label>/server`, which goes on counting where an earlier generation's
+    /// is.
+    pub(crate) fn new(settings: &ServerSettings, servers: &Scope, heritage: &Heritage) -> Server {
+        let scope = servers.lease(&settings.label);
+        let traffic = heritage.traffic(&settings.label, scope.workers());
+        let (pending, connections) = (Arc::clone(&traffic.pending), Arc::clone(&traffic.connections));
         // `load` is what the admin page of old reads.
         for name in ["pending", "load"] {
             let pending = Arc::clone(&pending);
@@ -33,9 +37,10 @@ impl Server {
         }
         let gauge = Arc::clone(&connections);
         scope.gauge("connections", move || gauge.sum());
-        let concurrency = settings.max_concurrent.map(|most| Arc::new(Concurrency::new(most)));
-        if let Some(concurrency) = concurrency.clone() {
-            scope.gauge("request_concurrency", move || f64::from(concurrency.running()));
+        let concurrency = settings.max_concurrent.map(|most| traffic.room(most));
+        if let Some(concurrency) = concurrency.as_ref().map(Arc::downgrade) {
+            let running = move || concurrency.upgrade().map_or(0.0, |room| f64::from(room.running()));
+            scope.gauge("request_concurrency", running);
             // Nobody ever waits: what is too much is refused at once.
             scope.gauge("request_queue_size", || 0.0);
         }
@@ -47,6 +52,8 @@ impl Server {
             settings: settings.clone(),
             concurrency,
             connections,
+            _traffic: traffic,
+            _scope: scope,
         }
     }
 
@@ -78,6 +85,12 @@ impl Server {
     /// A caller's connection was accepted. Each call is followed by one of [`Server::closed`] on the same worker.
     pub fn accepted(&self, worker: usize) {
         self.block.shard(worker).inc(idx::CONNECTS);
+        self.connections.add(worker, 1);
+    }
+
+    /// A connection that `before` has accepted is this server's from now on: the configuration has changed.
+    pub fn takes_over(&self, worker: usize, before: &Server) {
+        before.connections.add(worker, -1);
         self.connections.add(worker, 1);
     }
 

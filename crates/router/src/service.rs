@@ -29,12 +29,17 @@ pub(crate) struct Service {
 const GAUGES: &[&str] = &["pending", "retries/budget"];
 
 impl Service {
-    /// The service `path` in the scope `rt/<label>/service`.
-    pub(crate) fn new(path: &Path, settings: &RouterSettings, services: &Scope) -> Arc<Service> {
+    /// The service `path` with settings of its `own`, in the scope `rt/<label>/service`.
+    pub(crate) fn new(
+        path: &Path,
+        own: ServiceSettings,
+        settings: &RouterSettings,
+        services: &Scope,
+    ) -> Arc<Service> {
         let shown: Box<str> = path.to_string().into();
         let scope = services.lease(label(&shown));
         let clock = settings.clock.clone();
-        let settings = settings.service(path);
+        let settings = own;
         Arc::new_cyclic(|weak: &Weak<Service>| {
             let gauges = Weak::clone(weak);
             scope.gauges(GAUGES, move |at| match (gauges.upgrade(), at) {

@@ -3,6 +3,7 @@
 use crate::classify::Classifier;
 use crate::connection::{ConnectionSettings, PoolSettings, SessionSettings, SocketSettings};
 use crate::forwarded::Forwarded;
+use crate::heritage::Heritage;
 use crate::identify::Identifier;
 use crate::stats::Clock;
 use crate::trace::Propagator;
@@ -48,6 +49,8 @@ pub struct RouterSettings {
     pub access_log: Option<AccessLog>,
     /// Joins the router and its clients, whose gauges have no clock of their own; the default will do.
     pub clock: Clock,
+    /// What a router of the same label leaves to this one; the default is nothing.
+    pub heritage: Heritage,
 }
 
 impl Default for RouterSettings {
@@ -70,11 +73,21 @@ impl Default for RouterSettings {
             sample_salt: 0,
             access_log: None,
             clock: Clock::default(),
+            heritage: Heritage::default(),
         }
     }
 }
 
 impl RouterSettings {
+    /// Makes these the settings of the router that takes the place of one with the settings `before`: what is the same for
+    /// all its generations is taken over.
+    pub fn succeed(&mut self, before: &RouterSettings) {
+        self.epoch = before.epoch;
+        self.sample_salt = before.sample_salt;
+        self.clock = before.clock.clone();
+        self.heritage = before.heritage.successor();
+    }
+
     /// The settings of the service `name`.
     #[must_use]
     pub fn service(&self, name: &Path) -> ServiceSettings {
@@ -231,7 +244,7 @@ pub struct ClientPartial {
 }
 
 /// How failed requests are tried again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retries {
     /// How many.
     pub budget: BudgetConfig,
@@ -246,7 +259,7 @@ impl Default for Retries {
 }
 
 /// The settings of one service.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ServiceSettings {
     /// Time for a request including its retries; none by default.
     pub total_timeout: Option<Nanos>,
@@ -257,7 +270,7 @@ pub struct ServiceSettings {
 }
 
 /// The settings of one client.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ClientSettings {
     /// Load balancer.
     pub balancer: Balancer,

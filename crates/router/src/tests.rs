@@ -9,6 +9,7 @@ mod limits;
 mod mesh;
 mod names;
 mod property;
+mod reload;
 mod replicas;
 mod retries;
 mod routing;

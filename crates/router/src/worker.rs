@@ -86,6 +86,17 @@ impl WorkerRouter {
         }
     }
 
+    /// Lets go of all names and writes what waits to be written: no request begins here any more. Those under way end as
+    /// they would have.
+    pub fn retire(&mut self) {
+        self.paths.clear();
+        self.overrides.clear();
+        self.free = Vec::new();
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
     /// Whether [`crate::seam::Arrival::local`] is looked at: the engine need not ask the system otherwise.
     #[must_use]
     pub fn wants_local_address(&self) -> bool {

@@ -23,6 +23,7 @@ pub struct Setup {
     server: String,
     document: Option<String>,
     disco: Vec<(String, Vec<SocketAddr>)>,
+    watched: bool,
 }
 
 impl Default for Setup {
@@ -33,6 +34,7 @@ impl Default for Setup {
             server: String::new(),
             document: None,
             disco: Vec::new(),
+            watched: false,
         }
     }
 }
@@ -74,6 +76,13 @@ impl Setup {
         self
     }
 
+    /// The proxy follows its configuration file.
+    #[must_use]
+    pub fn watched(mut self) -> Setup {
+        self.watched = true;
+        self
+    }
+
     /// Replicas of a name.
     #[must_use]
     pub fn replicas(mut self, name: &str, at: &[SocketAddr]) -> Setup {
@@ -110,8 +119,12 @@ impl Setup {
         let text = text.replace("${DIR}", &folder.path().display().to_string());
         let config = folder.path().join("linkerd.yaml");
         fs::write(&config, text).expect("the test's folder can be written");
-        let args =
-            ["proxy", "--workers", &workers.to_string(), &config.display().to_string()].map(str::to_owned);
+        let mut args = ["proxy", "--workers", &workers.to_string(), &config.display().to_string()]
+            .map(str::to_owned)
+            .to_vec();
+        if self.watched {
+            args.push("--watch".to_owned());
+        }
         let process = Process::start("proxy", wayleave_binary(), args, folder.path());
         let mut world = World { router, admin, process, folder, descriptors: 0 };
         world.wait_ready().await;

@@ -60,6 +60,9 @@ pub(crate) struct Proxy {
     /// Worker threads; by default one for each processor the process may use, at most 4
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
+    /// Follow the file: when it has changed, go over to what it says (so do SIGHUP and `POST /admin/reload`)
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// Only check the configuration (also `-validate`)
     #[arg(long)]
     pub(crate) validate: bool,

@@ -170,7 +170,7 @@ async fn start_proxy(
     std::fs::write(&file, config::text(ports, &file, disco))?;
     let document = document::load(&file.to_string_lossy(), &std::fs::read(&file)?)
         .map_err(|faults| io::Error::other(faults.to_string()))?;
-    let options = Options { workers: arguments.workers.map(usize::from) };
+    let options = Options { workers: arguments.workers.map(usize::from), ..Options::default() };
     Ok(Proxy::start(&document, &options).await)
 }
 

@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod lint;
 mod log;
+mod reloading;
 mod run;
 
 use arguments::{Arguments, Command};

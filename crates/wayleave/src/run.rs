@@ -1,6 +1,6 @@
 //! Running a proxy in the foreground.
 
-use crate::{arguments, check};
+use crate::{arguments, check, reloading};
 use proxy::{Options, Proxy};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +20,8 @@ pub(crate) fn proxy(arguments: &arguments::Proxy) -> ExitCode {
     if !document.warnings.is_empty() {
         tracing::warn!("{}", document.warnings);
     }
-    let options = Options { workers: arguments.workers.map(usize::from) };
+    let options =
+        Options { workers: arguments.workers.map(usize::from), reload: Some(reloading::source(arguments)) };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&format!("cannot start: {e}")),

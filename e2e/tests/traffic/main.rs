@@ -21,6 +21,7 @@ mod limits;
 mod memory;
 mod overrides;
 mod pipelining;
+mod reload;
 mod replicas;
 mod resets;
 mod retries;

@@ -7,7 +7,8 @@ use super::reply;
 use super::scan::{Scanner, empty_lines};
 use super::tunnel::Wish;
 use super::work::{Framing, Work};
-use crate::context::{Connections, Context as Worker, Draining, Live, ServerContext};
+use crate::context::{Connections, Context as Worker, Draining, Live};
+use crate::seat::{Seat, ServerContext};
 use crate::timer::Timer;
 use balance::Nanos;
 use router::SessionEnd;
@@ -52,7 +53,9 @@ impl Caller {
 
 /// A caller's connection.
 pub(crate) struct Connection {
+    /// Who serves it; looked up in the seat before each request.
     pub(crate) server: Rc<ServerContext>,
+    seat: Rc<Seat>,
     pub(crate) caller: Caller,
     pub(crate) timer: Timer,
     pub(crate) peer: SocketAddr,
@@ -82,20 +85,19 @@ enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(server: Rc<ServerContext>, io: TcpStream, peer: SocketAddr, live: Live) -> Connection {
+    pub(crate) fn new(seat: Rc<Seat>, io: TcpStream, peer: SocketAddr, live: Live) -> Connection {
+        let server = seat.current();
         let born = server.worker.clock.now();
         server.server.accepted(server.worker.worker);
-        let asked = server.router.borrow().wants_local_address();
-        let local = if asked { io.local_addr().ok() } else { None };
-        let limited = server.server.session().is_bounded() || server.server.socket().read_timeout.is_some();
         let caller = Caller { io, input: Vec::new(), received: 0, sent: 0 };
-        Connection {
+        let mut connection = Connection {
             server,
+            seat,
             caller,
             timer: Timer::default(),
-            limited,
+            limited: false,
             peer,
-            local,
+            local: None,
             now: born,
             scanner: Scanner::default(),
             head_since: None,
@@ -103,7 +105,27 @@ impl Connection {
             born,
             slot: None,
             _live: live,
+        };
+        connection.settle();
+        connection
+    }
+
+    /// Makes up its mind about what its server wants of it.
+    fn settle(&mut self) {
+        let server = &self.server;
+        let counts = &server.server;
+        self.limited = counts.session().is_bounded() || counts.socket().read_timeout.is_some();
+        if self.local.is_none() && server.router.borrow().wants_local_address() {
+            self.local = self.caller.io.local_addr().ok();
         }
+    }
+
+    /// The configuration has changed since the last request: goes on with the new one.
+    #[cold]
+    fn move_on(&mut self, next: Rc<ServerContext>) {
+        next.server.takes_over(next.worker.worker, &self.server.server);
+        self.server = next;
+        self.settle();
     }
 
     /// Serves the connection to its end.
@@ -132,6 +154,9 @@ impl Connection {
 
     /// Waits for a request. Between requests nothing is held but this struct.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Some(next) = self.seat.news(&self.server) {
+            self.move_on(next);
+        }
         let server = self.server.clone();
         let worker = &*server.worker;
         loop {
@@ -243,7 +268,7 @@ impl Connection {
     /// limits.
     fn poll_wait(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Next> {
         // What the system holds already is still served.
-        let idle = self.head_since.is_none() && worker.connections.draining() == Draining::Close;
+        let idle = self.head_since.is_none() && self.server.draining() == Draining::Close;
         if idle && !self.caller.has_more() {
             return Poll::Ready(Next::Closed);
         }

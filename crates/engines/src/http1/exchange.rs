@@ -260,7 +260,7 @@ impl Connection {
             && whole
             && !(head_only && answer.last_if_head)
             && self.dies().is_none_or(|at| self.now < at)
-            && worker.connections.draining() == Draining::No;
+            && server.draining() == Draining::No;
         let form = reply::Form { head_only, keep, say_keep: work.framing.version == Version::Http10 };
         let out = work.flow.download.out.buffer(worker);
         let wanted = server.settings.compression;

@@ -149,7 +149,7 @@ impl Connection {
         if stuck || half_closed {
             return Some(self.server.settings.stall);
         }
-        (self.server.worker.connections.draining() == Draining::Close).then_some(QUIET)
+        (self.server.draining() == Draining::Close).then_some(QUIET)
     }
 }
 

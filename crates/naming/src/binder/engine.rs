@@ -244,7 +244,7 @@ impl<F: ReplicasFactory> Engine<F> {
 
     fn evaluate(&mut self, leaf: u64) {
         self.shared.counters.address_runs.fetch_add(1, Ordering::Relaxed);
-        for binding in self.leaves.evaluate(leaf, &self.interpreter, &mut self.index) {
+        for binding in self.leaves.evaluate(leaf, &self.factory, &self.interpreter, &mut self.index) {
             self.advance(binding);
         }
     }

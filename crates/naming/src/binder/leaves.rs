@@ -78,7 +78,13 @@ impl<R: Replicas> Leaves<R> {
     }
 
     /// Evaluates the addresses of an entry and tells it when they are news. Gives the bindings that waited for them.
-    pub(super) fn evaluate(&mut self, serial: u64, interpreter: &Interpreter, index: &mut Index) -> Vec<u64> {
+    pub(super) fn evaluate<F: ReplicasFactory<Replicas = R>>(
+        &mut self,
+        serial: u64,
+        factory: &F,
+        interpreter: &Interpreter,
+        index: &mut Index,
+    ) -> Vec<u64> {
         let Some(entry) = self.entries.get_mut(&serial) else { return Vec::new() };
         let id = &entry.id;
         let (addr, sound) =
@@ -95,7 +101,7 @@ impl<R: Replicas> Leaves<R> {
         if !news {
             return Vec::new();
         }
-        entry.replicas.update(&addr);
+        factory.update(&entry.replicas, &addr);
         entry.told = addr;
         std::mem::take(&mut entry.waiting)
     }

@@ -40,7 +40,7 @@ pub(crate) async fn try_start_in(folder: TempDir, top: &str, router: &str) -> Re
     let text = text.replace("${DIR}", &folder.path().display().to_string());
     let document =
         document::load("linkerd.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
-    let options = Options { workers: Some(1) };
+    let options = Options { workers: Some(1), ..Options::default() };
     Ok(Running { proxy: Proxy::start(&document, &options).await?, folder })
 }
 

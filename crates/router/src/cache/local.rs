@@ -68,6 +68,11 @@ impl<K: Hash + Eq + Clone + Borrow<[u8]>> Local<K> {
         }
     }
 
+    /// Lets go of everything, and of the memory for it.
+    pub(crate) fn clear(&mut self) {
+        self.held = HashMap::default();
+    }
+
     /// Tells the shared cache and the binder what was used since the last tick, and lets go of what is idle or retired.
     pub(crate) fn tick(&mut self, now: Nanos, idle_ttl: Nanos) {
         self.held.retain(|_, held| {

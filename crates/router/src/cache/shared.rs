@@ -12,9 +12,10 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use names::{Dtab, Path};
 use naming::{Binder, BoundTree};
+use std::cmp::Reverse;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
 use telemetry::Scope;
 
 /// No room, and no one-shot left: the request is answered 503.
@@ -30,7 +31,6 @@ pub(crate) struct Caches {
     plain: HashMap<Path, Arc<Entry>, RandomState>,
     /// Names with one.
     overrides: HashMap<(Path, Dtab), Arc<Entry>, RandomState>,
-    services: HashMap<Path, Weak<Service>, RandomState>,
     /// Leaves seen, for the statistics of the bound cache only.
     bounds: HashSet<(Path, Path), RandomState>,
     oneshots: Arc<AtomicU32>,
@@ -47,7 +47,6 @@ impl Caches {
         Caches {
             plain: HashMap::default(),
             overrides: HashMap::default(),
-            services: HashMap::default(),
             bounds: HashSet::default(),
             oneshots: Arc::default(),
             swept: Nanos(0),
@@ -98,6 +97,48 @@ impl Caches {
         Ok(entry)
     }
 
+    /// All entries, the one used last first.
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+        let mut all: Vec<_> = self.plain.values().chain(self.overrides.values()).cloned().collect();
+        all.sort_by_key(|entry| Reverse(entry.last_used.load(Relaxed)));
+        all
+    }
+
+    /// An entry for the name of one of an earlier router, if there is none yet and there is room for it. Nobody has asked
+    /// for it, so that no miss is counted.
+    pub(crate) fn inherit(
+        &mut self,
+        old: &Entry,
+        settings: &RouterSettings,
+        binder: &Binder<ClientFactory>,
+    ) -> Option<Arc<Entry>> {
+        let (path, local) = (old.binding.path(), &old.local);
+        let key = (path.clone(), local.clone());
+        let (there, room) = match local.is_empty() {
+            true => (self.plain.contains_key(path), self.plain.len() < self.limits.paths),
+            false => (self.overrides.contains_key(&key), self.overrides.len() < self.limits.overrides),
+        };
+        if there || !room {
+            return None;
+        }
+        let entry = Entry::new(self.service(path, settings), local.clone(), binder.bind(path, local), None);
+        entry.last_used.store(old.last_used.load(Relaxed), Relaxed);
+        entry.proven.store(old.proven.load(Relaxed), Relaxed);
+        entry.counted.store(old.counted.load(Relaxed), Relaxed);
+        match local.is_empty() {
+            true => drop(self.plain.insert(path.clone(), Arc::clone(&entry))),
+            false => drop(self.overrides.insert(key, Arc::clone(&entry))),
+        }
+        Some(entry)
+    }
+
+    /// Lets go of everything: no request comes any more. What is under way holds what it needs.
+    pub(crate) fn clear(&mut self) {
+        let (plain, overrides) = (std::mem::take(&mut self.plain), std::mem::take(&mut self.overrides));
+        plain.values().chain(overrides.values()).for_each(|entry| entry.retired.store(true, Relaxed));
+        self.bounds.clear();
+    }
+
     fn oneshot(&self) -> Result<Oneshot, Full> {
         let claimed = Oneshot::claim(&self.oneshots, self.limits.oneshots).ok_or(Full)?;
         self.path_stats.oneshots.inc();
@@ -105,13 +146,10 @@ impl Caches {
     }
 
     /// Entries of one name share its service.
-    fn service(&mut self, path: &Path, settings: &RouterSettings) -> Arc<Service> {
-        if let Some(service) = self.services.get(path).and_then(Weak::upgrade) {
-            return service;
-        }
-        let service = Service::new(path, settings, &self.services_scope);
-        self.services.insert(path.clone(), Arc::downgrade(&service));
-        service
+    fn service(&self, path: &Path, settings: &RouterSettings) -> Arc<Service> {
+        let own = settings.service(path);
+        let make = || Service::new(path, own, settings, &self.services_scope);
+        settings.heritage.service(path, &own, make)
     }
 
     /// Counts the first tree of an entry.
@@ -140,15 +178,14 @@ impl Caches {
         let gone = expire(&mut self.plain, now, ttl) + expire(&mut self.overrides, now, ttl);
         self.path_stats.expires.add(gone);
         self.tree_stats.expires.add(gone);
-        self.services.retain(|_, service| service.strong_count() > 0);
         if self.plain.is_empty() && self.overrides.is_empty() {
             self.bounds.clear();
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
-        (self.plain.len(), self.overrides.len(), self.services.len())
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.plain.len(), self.overrides.len())
     }
 }
 

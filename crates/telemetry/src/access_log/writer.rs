@@ -103,6 +103,11 @@ impl Writer {
         Reopener(self.to.clone())
     }
 
+    /// Lets go of it: it goes on writing what comes and ends with the last of its logs.
+    pub fn detach(mut self) {
+        drop(self.thread.take());
+    }
+
     /// Writes what was handed over so far and ends. False when that takes longer than `wait` (a pipe nobody reads): the
     /// rest is lost.
     pub fn stop(&mut self, wait: Duration) -> bool {

@@ -218,7 +218,7 @@ impl Attempt<'_> {
             && !unread
             && !tunnel
             && self.dies.is_none_or(|at| worker.clock.now() < at)
-            && worker.connections.draining() == Draining::No;
+            && self.server.draining() == Draining::No;
         let out = download.out.buffer(worker);
         response.write_to(out);
         download.encoding = Encoding::Plain;
