@@ -52,9 +52,9 @@ impl Example {
     fn parse(name: &str, text: &str) -> Result<Example, Vec<String>> {
         let mut found = Example { name: name.into(), ..Example::default() };
         let mut faults = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            if let Err(fault) = found.line(line) {
-                faults.push(format!("{name}:{}: {fault}", number + 1));
+        for (number, line) in whole_lines(text) {
+            if let Err(fault) = found.line(&line) {
+                faults.push(format!("{name}:{number}: {fault}"));
             }
         }
         if !found.start.contains("wayleave proxy ") || !found.start.ends_with(&format!(" {name}")) {
@@ -69,7 +69,7 @@ impl Example {
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
-        let Some((word, rest)) = line.trim_start().strip_prefix("# ").and_then(|l| l.split_once(": ")) else {
+        let Some((word, rest)) = line.strip_prefix("# ").and_then(|l| l.split_once(": ")) else {
             return Ok(());
         };
         let rest = rest.trim().to_owned();
@@ -96,6 +96,20 @@ impl Example {
         last.promises.push(promise);
         Ok(())
     }
+}
+
+/// The lines of a file and where they stand; a command goes on in the comments below it that are indented further.
+fn whole_lines(text: &str) -> Vec<(usize, String)> {
+    let mut whole: Vec<(usize, String)> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let more = line.trim_start().strip_prefix("#   ").map(str::trim);
+        let last = whole.last_mut().filter(|(_, l)| l.starts_with("# try: ") || l.starts_with("# beside: "));
+        match (more, last) {
+            (Some(more), Some((_, last))) => *last = format!("{last}\n{more}"),
+            _ => whole.push((number + 1, line.trim_start().to_owned())),
+        }
+    }
+    whole
 }
 
 impl Promise {
@@ -138,11 +152,12 @@ fn share(promised: f64, text: &str, output: &str) -> Result<(), String> {
 #[test]
 fn what_files_say_is_understood() {
     let text = "# A title: with a colon.\n# start: A=b wayleave proxy x.yaml\n# beside: sleep 9\nrouters:\n\
-                # try: curl -s here\n# expect: a\n# expect: about 10 % b\n# never: c\n  # try: two\n  # soon: d e\n";
+                # try: curl -s here\n# expect: a\n# expect: about 10 % b\n# never: c\n\
+                #   no command\n  # try: two\n  #      and three\n  # soon: d e\n";
     let one = vec![Promise::Expect("a".into()), Promise::Share(10.0, "b".into()), Promise::Never("c".into())];
     let tries = vec![
         Try { command: "curl -s here".into(), promises: one },
-        Try { command: "two".into(), promises: vec![Promise::Soon("d e".into())] },
+        Try { command: "two\nand three".into(), promises: vec![Promise::Soon("d e".into())] },
     ];
     let start = "A=b wayleave proxy x.yaml".into();
     let expected = Example { name: "x.yaml".into(), start, beside: vec!["sleep 9".into()], tries };
