@@ -354,8 +354,10 @@ async fn every_line_does_what_it_says(workers: usize) {
         return;
     }
     let only = std::env::var("EXAMPLE").unwrap_or_default();
+    let chosen: Vec<_> = examples().into_iter().filter(|e| e.name.contains(&only)).collect();
+    assert!(!chosen.is_empty(), "no example has `{only}` in its name");
     let mut faults = Vec::new();
-    for example in examples().into_iter().filter(|e| e.name.contains(&only)) {
+    for example in chosen {
         if let Err(fault) = drive(&example, workers).await {
             faults.push(format!("{}: {fault}", example.name));
         }
