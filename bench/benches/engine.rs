@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         .expect("the folder can be written");
     let text = traffic::mesh_document(folder.path());
     let document = document::load("mesh1.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
-    let options = Options { workers: Some(1) };
+    let options = Options { workers: Some(1), ..Default::default() };
     let proxy = runtime.block_on(Proxy::start(&document, &options)).expect("the proxy starts");
     let mut caller = Caller::connect(proxy.servers()[0].address).expect("the proxy accepts");
 

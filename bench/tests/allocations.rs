@@ -45,7 +45,7 @@ fn a_steady_request_hardly_allocates() {
 
 fn within(runtime: &tokio::runtime::Runtime, text: &str, ask: impl FnOnce(&mut Caller)) {
     let document = document::load("bench.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
-    let options = Options { workers: Some(1) };
+    let options = Options { workers: Some(1), ..Default::default() };
     let proxy = runtime.block_on(Proxy::start(&document, &options)).expect("the proxy starts");
     let mut caller = Caller::connect(proxy.servers()[0].address).expect("the proxy listens");
     ask(&mut caller);

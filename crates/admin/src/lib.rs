@@ -5,6 +5,7 @@
 
 mod builtin;
 mod client;
+mod loggers;
 mod patient;
 mod reply;
 mod routes;
@@ -14,6 +15,7 @@ pub use client::{Answer, AskError, get};
 pub use hyper::body::Bytes;
 pub use hyper::header::HeaderValue;
 pub use hyper::{Method, StatusCode};
+pub use loggers::Loggers;
 pub use reply::{Response, json, status, text};
 pub use routes::Routes;
 pub use server::{Admin, AdminHandle, Limits};

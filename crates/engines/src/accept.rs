@@ -2,7 +2,7 @@
 
 use crate::context::Live;
 use router::SocketSettings;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -30,10 +30,29 @@ pub fn listen(address: SocketAddr, settings: &SocketSettings) -> io::Result<TcpL
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     prepare(&socket, settings)?;
     socket.bind(&address.into())?;
-    let backlog = settings.backlog.map_or(BACKLOG, |n| i32::try_from(n).unwrap_or(i32::MAX));
-    socket.listen(backlog)?;
+    socket.listen(backlog(settings))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+fn backlog(settings: &SocketSettings) -> i32 {
+    settings.backlog.map_or(BACKLOG, |n| i32::try_from(n).unwrap_or(i32::MAX))
+}
+
+/// Makes a socket that listens already, one that was handed over, like one that [`listen`] would have made with `settings`,
+/// as far as that can still be done: how its address may be shared was decided when it was bound.
+///
+/// # Errors
+/// What the system says.
+pub fn adopt(listener: &TcpListener, settings: &SocketSettings) -> io::Result<()> {
+    let socket = SockRef::from(listener);
+    socket.set_tcp_nodelay(settings.no_delay)?;
+    if let Some(probe) = settings.keep_alive {
+        socket.set_keepalive(probe)?;
+    }
+    // Once more `listen`: the queue gets the new length and keeps what is in it.
+    socket.listen(backlog(settings))?;
+    socket.set_nonblocking(true)
 }
 
 /// A socket to connect to `address` with.
@@ -144,7 +163,6 @@ pub(crate) struct Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use socket2::SockRef;
 
     #[test]
     fn the_least_loaded_worker_gets_the_connection_and_equals_take_turns() {
@@ -199,6 +217,19 @@ mod tests {
         check(SocketSettings { no_delay: false, ..default }, [true, false, false, false]).await;
         check(SocketSettings { keep_alive: Some(true), ..default }, [true, false, true, true]).await;
         check(SocketSettings { keep_alive: Some(false), ..default }, [true, false, true, false]).await;
+    }
+
+    /// What the new configuration says goes for a socket of the old one, and nothing in its queue is lost.
+    #[test]
+    fn a_socket_handed_over_is_as_a_new_one() {
+        let settings = SocketSettings { no_delay: false, backlog: Some(5), ..SocketSettings::default() };
+        let listener = listen(ANY, &settings).unwrap();
+        let caller = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        adopt(&listener, &SocketSettings { keep_alive: Some(true), ..SocketSettings::default() }).unwrap();
+        assert_eq!(options(&listener), [true, false, true, true]);
+        assert_eq!(listener.accept().unwrap().1, caller.local_addr().unwrap());
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

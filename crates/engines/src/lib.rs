@@ -6,6 +6,7 @@
 mod accept;
 mod clock;
 mod context;
+mod health;
 mod http1;
 mod pool;
 mod pulse;
@@ -13,8 +14,9 @@ mod seat;
 mod timer;
 mod worker;
 
-pub use accept::listen;
+pub use accept::{adopt, listen};
 pub use clock::Clock;
+pub use health::{Health, Silent, StallGuard};
 pub use http1::{Compression, Limits};
 pub use worker::{Drained, HttpSettings, ServerKey, Workers};
 

@@ -6,6 +6,7 @@ mod serving;
 use crate::accept::{self, Accepted};
 use crate::clock::Clock;
 use crate::context::{Context, Draining, Live};
+use crate::health::{Health, LastBeat, Question, Stall};
 use crate::http1::{Compression, Connection, Limits};
 use crate::pulse::Pulse;
 use crate::seat::{Seat, ServerContext};
@@ -64,10 +65,12 @@ impl Default for HttpSettings {
     }
 }
 
-/// How often a worker looks after what is not urgent.
-const TICK: Duration = Duration::from_secs(1);
+/// How often a worker shows that it lives.
+const BEAT: Duration = Duration::from_millis(250);
+/// After how many beats it looks after what is not urgent: once a second.
+const TICK: u32 = 4;
 
-enum Command {
+pub(crate) enum Command {
     /// A new server, or another router for one that is there.
     Serve(Serve),
     /// One server ends, step by step.
@@ -78,10 +81,14 @@ enum Command {
     Share(u64),
     Connection(usize, Accepted),
     Drain(Draining),
+    /// Asked how it is, the worker answers.
+    Answer(Question),
+    /// For tests of what notices it.
+    Stall(Stall),
     Stop,
 }
 
-struct Serve {
+pub(crate) struct Serve {
     key: usize,
     router: Arc<Router>,
     server: ServerId,
@@ -119,6 +126,7 @@ impl Peers {
 struct WorkerHandle {
     commands: mpsc::UnboundedSender<Command>,
     live: Arc<AtomicUsize>,
+    last: LastBeat,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -142,8 +150,9 @@ impl Workers {
         let mut all =
             Workers { workers: Vec::with_capacity(queues.len()), acceptors: Acceptors::default(), clock };
         for (i, queue) in queues.into_iter().enumerate() {
-            let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]));
-            all.workers.push(WorkerHandle::start(i, clock, peers.clone(), queue, pulse)?);
+            let last = LastBeat::new(clock.now());
+            let pulse = Pulse::new(&metrics.scope(&["workers", &i.to_string()]), last.clone());
+            all.workers.push(WorkerHandle::start(i, clock, peers.clone(), queue, pulse, last)?);
         }
         Ok(all)
     }
@@ -152,6 +161,12 @@ impl Workers {
     #[must_use]
     pub fn count(&self) -> usize {
         self.workers.len()
+    }
+
+    /// How they are; stays valid when they have ended.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::new(self.clock, self.workers.iter().map(|w| (w.commands.clone(), w.last.clone())).collect())
     }
 
     /// The workers' clock.
@@ -222,6 +237,7 @@ impl WorkerHandle {
         peers: Peers,
         queue: mpsc::UnboundedReceiver<Command>,
         pulse: Pulse,
+        last: LastBeat,
     ) -> io::Result<WorkerHandle> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let commands = peers.0[index].clone();
@@ -241,7 +257,7 @@ impl WorkerHandle {
             }
         };
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?;
-        Ok(WorkerHandle { commands, live, thread: Some(thread) })
+        Ok(WorkerHandle { commands, live, last, thread: Some(thread) })
     }
 
     fn tell(&self, command: Command) {
@@ -273,15 +289,19 @@ async fn distribute(
 /// A worker's life.
 async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>, mut pulse: Pulse) {
     let mut servers: HashMap<usize, Rc<Seat>> = HashMap::new();
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut beats = tokio::time::interval(BEAT);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut since_tick = 0;
     loop {
         let command = tokio::select! {
             // Never closed: each worker holds the way to all.
             Some(command) = queue.recv() => command,
-            due = ticks.tick() => {
-                pulse.beat(due);
-                tick(&context, &servers);
+            due = beats.tick() => {
+                pulse.beat(due, context.clock);
+                since_tick = (since_tick + 1) % TICK;
+                if since_tick == 0 {
+                    tick(&context, &servers);
+                }
                 continue;
             }
         };
@@ -297,6 +317,8 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>,
             Command::Settle(done) => drop(done.send(())),
             Command::Share(endpoint) => context.pool.borrow_mut().share(endpoint),
             Command::Drain(draining) => context.connections.drain(draining),
+            Command::Answer(question) => question.answer(),
+            Command::Stall(stall) => stall.hold(),
             Command::Stop => return,
         }
     }

@@ -3,37 +3,23 @@
 use crate::delegator;
 use crate::document as doc;
 use crate::explain;
-use crate::reload::{self, Reloads};
-use crate::sockets::StartError;
+use crate::health;
+use crate::reload;
+use crate::running::Lasting;
 use crate::sources::Sources;
-use crate::translate;
 use admin::Routes;
-use std::net::TcpListener;
 use std::sync::Arc;
-use telemetry::Metrics;
-use tokio::sync::Notify;
 
 /// What it answers of `document`.
-pub(crate) fn routes(
-    document: &Arc<doc::Document>,
-    metrics: &Metrics,
-    shutdown: &Arc<Notify>,
-    sources: &Arc<Sources>,
-    reloads: &Reloads,
-) -> Routes {
+pub(crate) fn routes(document: &Arc<doc::Document>, lasting: &Lasting, sources: &Arc<Sources>) -> Routes {
+    let Lasting { metrics, shutdown, health, reloads, .. } = lasting;
     let asked = shutdown.clone();
-    let mut routes = Routes::new().metrics_json(metrics).shutdown(move |_| asked.notify_one());
+    let mut routes = Routes::new().metrics_json(metrics).shutdown(move |grace| asked.ask(grace));
     for doc::Telemeter::Prometheus(p) in &document.telemetry {
         routes = routes.prometheus(&p.path, metrics, &p.prefix);
     }
+    let routes = health::add(routes, health);
     let routes = delegator::add(routes, sources);
     let routes = explain::page::add(routes, document, sources);
     reload::route::add(routes, reloads)
-}
-
-/// Binds its socket.
-pub(crate) fn listen(document: &doc::Document) -> Result<TcpListener, StartError> {
-    let (what, address) = ("the admin server".to_owned(), document.admin.address());
-    let listener = engines::listen(address, &translate::socket(&document.admin.socket_options));
-    listener.map_err(|error| StartError::Listen { what, address, error })
 }

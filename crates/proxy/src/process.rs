@@ -1,21 +1,20 @@
 //! A running proxy: started from a document, changed by others while it runs, stopped without losing a request.
 
 use crate::document as doc;
+use crate::ending::{Cause, Ending, Shutdown};
+use crate::health::Health;
 use crate::reload::{self, Book, ReloadSource, Reloaded, Reloads};
 use crate::running::{Lasting, Running};
-use crate::sockets::StartError;
+use crate::sockets::{Sockets, StartError};
 use engines::{Clock, Drained};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Metrics;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// How often histograms are summarised (observability.md §2.1).
 const SNAPSHOT: Duration = Duration::from_secs(60);
-/// For how much of the grace period answers announce the end before idle connections are closed, at most.
-pub(crate) const ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// What the document does not say.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +23,12 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Where another document comes from while the proxy runs; by default from nowhere but [`Proxy::reload`].
     pub reload: Option<ReloadSource>,
+    /// What `/logging.json` shows and sets; by default nothing can be set.
+    pub loggers: Option<Arc<dyn admin::Loggers>>,
+    /// Where sockets that listen already are found, and those that are opened are remembered. By default there are none.
+    pub sockets: Arc<Sockets>,
+    /// How long accepting goes on after SIGTERM where `admin.drainDelayMs` does not say; by default not at all.
+    pub drain_delay: Duration,
 }
 
 /// Most workers that are started without being asked for.
@@ -41,7 +46,9 @@ pub struct Bound {
 /// A running proxy. Dropping it ends it at once; [`Proxy::stop`] ends it well.
 pub struct Proxy {
     metrics: Metrics,
-    shutdown: Arc<Notify>,
+    shutdown: Shutdown,
+    health: Health,
+    drain_delay: Duration,
     state: Arc<State>,
     control: JoinSet<()>,
 }
@@ -59,11 +66,13 @@ pub(crate) struct State {
 struct Shown {
     servers: Vec<Bound>,
     admin: SocketAddr,
+    /// The drain delay, where the document says it, and the grace period.
+    patience: (Option<Duration>, Duration),
 }
 
 impl Shown {
     fn of(running: &Running) -> Shown {
-        Shown { servers: running.servers(), admin: running.admin() }
+        Shown { servers: running.servers(), admin: running.admin(), patience: running.patience() }
     }
 }
 
@@ -104,11 +113,17 @@ impl Proxy {
         let metrics = Metrics::new(count);
         let uptime = move || clock.now().millis() as f64;
         telemetry::process::register(&metrics, (clock.epoch() / 1_000_000) as f64, uptime);
-        let shutdown = Arc::new(Notify::new());
+        let (shutdown, health) = (Shutdown::new(), Health::new());
         let book = Book::new(&metrics);
         let (reloads, asked) = Reloads::new(&book);
-        let lasting =
-            Lasting { metrics: metrics.clone(), clock, shutdown: shutdown.clone(), reloads: reloads.clone() };
+        let lasting = Lasting {
+            metrics: metrics.clone(),
+            clock,
+            shutdown: shutdown.clone(),
+            health: health.clone(),
+            sockets: options.sockets.clone(),
+            reloads: reloads.clone(),
+        };
         let running = Running::start(document.clone(), count, lasting)?;
         let shown = parking_lot::Mutex::new(Shown::of(&running));
         let state = Arc::new(State { running: tokio::sync::Mutex::new(Some(running)), shown, book });
@@ -120,7 +135,7 @@ impl Proxy {
         }
         control.spawn(reload::serve(asked, source, state.clone()));
         tracing::info!("initialized");
-        Ok(Proxy { metrics, shutdown, state, control })
+        Ok(Proxy { metrics, shutdown, health, drain_delay: options.drain_delay, state, control })
     }
 
     /// Goes on with another document: no request fails and no connection is lost by it, and what is written the same goes
@@ -150,17 +165,37 @@ impl Proxy {
         &self.metrics
     }
 
-    /// Resolves when somebody asked for the end through the admin server.
-    pub async fn shutdown_asked(&self) {
-        self.shutdown.notified().await;
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
-    /// Ends the proxy: no new connections, requests in flight finish within `admin.shutdownGraceMs`
-    /// (dataplane.md §1.2), then control and admin end.
-    pub async fn stop(mut self) -> Drained {
+    /// Resolves when somebody asked for the end through the admin server: [`Cause::Asked`].
+    pub async fn shutdown_asked(&self) -> Cause {
+        self.shutdown.asked().await
+    }
+
+    /// How the configuration wants it to end for that reason.
+    #[must_use]
+    pub fn ending(&self, cause: Cause) -> Ending {
+        let (delay, grace) = self.state.shown.lock().patience;
+        Ending::new(cause, delay.unwrap_or(self.drain_delay), grace)
+    }
+
+    /// Ends the proxy without delay, requests in flight finish within `admin.shutdownGraceMs`.
+    pub async fn stop(self) -> Drained {
+        let ending = self.ending(Cause::Interrupted);
+        self.end(ending).await
+    }
+
+    /// Ends the proxy: readiness fails, after the delay no new connections are accepted, requests in flight finish within
+    /// the grace period (dataplane.md §1.2), then control and admin end.
+    pub async fn end(mut self, ending: Ending) -> Drained {
+        self.health.draining();
         let running = self.state.running.lock().await.take();
         let drained = match running {
-            Some(running) => running.stop().await,
+            Some(running) => running.end(ending).await,
             None => Drained { cut: 0 },
         };
         self.control.shutdown().await;

@@ -26,6 +26,9 @@ use tokio::task::JoinSet;
 /// Reads the configuration again, or says why it cannot be used: all of its faults, with their lines. May block.
 pub type Load = Arc<dyn Fn() -> Result<Document, String> + Send + Sync>;
 
+/// Is told of a reload's beginning and end. Must not block.
+pub type Progress = Arc<dyn Fn(bool) + Send + Sync>;
+
 /// Where another configuration comes from while a proxy runs.
 #[derive(Clone)]
 pub struct ReloadSource {
@@ -35,6 +38,8 @@ pub struct ReloadSource {
     pub on_hangup: bool,
     /// The file that is looked at, where a change of it is to ask for it.
     pub watch: Option<PathBuf>,
+    /// Who is told when a reload begins (`true`) and when it is over, whatever became of it.
+    pub progress: Option<Progress>,
 }
 
 impl fmt::Debug for ReloadSource {
@@ -148,7 +153,7 @@ impl Book {
                 match reloaded {
                     Reloaded::Unchanged => tracing::info!("reload: nothing has changed"),
                     Reloaded::Changed { .. } => {
-                        tracing::info!("reloaded:\n{}", reloaded.to_string().trim_end())
+                        tracing::info!("reloaded:\n{}", reloaded.to_string().trim_end());
                     }
                 }
             }
@@ -201,15 +206,31 @@ pub(crate) async fn serve(
         let mut why: Vec<_> = asks.iter().map(|ask| ask.why).collect();
         why.dedup();
         tracing::info!("reload asked for by {}", why.join(", "));
+        let progress = |begins: bool| {
+            if let Some(tell) = source.as_ref().and_then(|source| source.progress.as_ref()) {
+                tell(begins);
+            }
+        };
+        progress(true);
         let outcome = match load(source.as_ref()).await {
-            Ok(document) => state.reload(document).await,
+            Ok(document) => change(&state, document).await,
             Err(faults) => state.refuse(faults),
         };
+        progress(false);
         for answer in asks.into_iter().filter_map(|ask| ask.answer) {
             // Who asked may have gone.
             let _ = answer.send(outcome.clone());
         }
     }
+}
+
+/// A fault in the midst of it must not be the last that is heard of reloads.
+async fn change(state: &Arc<State>, document: Document) -> Outcome {
+    let of = state.clone();
+    let changed = tokio::spawn(async move { of.reload(document).await }).await;
+    changed.unwrap_or_else(|_| {
+        state.refuse("the reload broke off, which is a fault of Wayleave: restart the process".to_owned())
+    })
 }
 
 async fn load(source: Option<&ReloadSource>) -> Result<Document, String> {

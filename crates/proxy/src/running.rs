@@ -9,15 +9,16 @@ mod entrances;
 mod routers;
 
 use crate::access_logs::AccessLogs;
-use crate::administration;
+use crate::administration::routes;
 use crate::document as doc;
+use crate::ending::{Ending, Shutdown};
+use crate::health::Health;
 use crate::reload::{Diff, Reloaded, Reloads};
 use crate::sections;
-use crate::sockets::StartError;
+use crate::sockets::{Sockets, StartError};
 use crate::sources::Sources;
 use crate::translate;
-use crate::{Bound, process};
-use ::admin::Routes;
+use crate::{Bound, ending, process};
 use admin::RunningAdmin;
 use engines::{Clock, Drained, Workers};
 use entrances::{Door, Entrance};
@@ -28,7 +29,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Metrics;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// How long the names in use may take to be bound by what takes over; requests wait for those that take longer.
@@ -41,7 +41,9 @@ const HEARING: Duration = Duration::from_secs(2);
 pub(crate) struct Lasting {
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
-    pub(crate) shutdown: Arc<Notify>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) health: Health,
+    pub(crate) sockets: Arc<Sockets>,
     pub(crate) reloads: Reloads,
 }
 
@@ -69,10 +71,10 @@ impl Running {
         lasting: Lasting,
     ) -> Result<Running, StartError> {
         let document = Arc::new(document);
-        let Lasting { metrics, clock, .. } = &lasting;
-        let doors = entrances::doors(&document, &[])?;
+        let Lasting { metrics, clock, sockets, .. } = &lasting;
+        let doors = entrances::doors(&document, &[], sockets)?;
         let sources = Arc::new(Sources::new(&document)?);
-        let admin = RunningAdmin::start(&document, routes(&document, &lasting, &sources))?;
+        let admin = RunningAdmin::start(&document, routes(&document, &lasting, &sources), sockets)?;
         let logs = AccessLogs::start(&document, &AccessLogs::default(), metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
         let workers = Workers::start(workers, *clock, metrics).map_err(StartError::System)?;
@@ -90,6 +92,7 @@ impl Running {
         let routers = running.build(&document, &sources, &logs);
         running.entrances = running.open(&document, &routers, doors)?;
         (running.routers, running.access_logs) = (routers, logs);
+        running.lasting.health.serving(running.workers.health());
         Ok(running)
     }
 
@@ -106,9 +109,10 @@ impl Running {
         while self.tasks.try_join_next().is_some() {}
         let document = Arc::new(document);
         let notes = self.notes(&document);
-        let doors = entrances::doors(&document, &self.entrances)?;
+        let doors = entrances::doors(&document, &self.entrances, &self.lasting.sockets)?;
         let sources = Arc::new(self.sources.succeed(&self.document, &document)?);
-        let admin = self.admin.next(&document, routes(&document, &self.lasting, &sources))?;
+        let routes = routes(&document, &self.lasting, &sources);
+        let admin = self.admin.next(&document, routes, &self.lasting.sockets)?;
         let Lasting { metrics, clock, .. } = &self.lasting;
         let logs = AccessLogs::start(&document, &self.access_logs, metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
@@ -120,7 +124,7 @@ impl Running {
         let entrances = std::mem::replace(&mut self.entrances, entrances);
         let retired = std::mem::replace(&mut self.routers, routers);
         (self.document, self.sources, self.access_logs) = (document, sources, logs);
-        self.close(&entrances);
+        self.close(entrances);
         if tokio::time::timeout(HEARING, self.workers.settled()).await.is_err() {
             tracing::warn!("a worker stands still: it will hear of the new configuration when it goes on");
         }
@@ -185,23 +189,25 @@ impl Running {
         let router = served.label.clone();
         let entrance = match door {
             Door::Open(at) => Entrance { router, ..self.entrances[at].clone() },
-            Door::New(listener) => {
+            Door::New(listener, kept) => {
                 let bound = listener.local_addr().map_err(StartError::System)?;
                 let control = Handle::current();
                 let key = self.workers.serve(listener, &served.router, id, served.settings, &control);
                 tracing::info!("serving {router} on {bound}");
                 let (asked, socket) = (server.address(), translate::socket(&server.socket_options));
-                Entrance { router, asked, bound, socket, key: key.map_err(StartError::System)? }
+                Entrance { router, asked, bound, socket, key: key.map_err(StartError::System)?, kept }
             }
         };
         Ok((entrance, served, id))
     }
 
     /// Ends the servers that are there no more.
-    fn close(&mut self, before: &[Entrance]) {
-        for gone in before.iter().filter(|was| self.entrances.iter().all(|is| is.key != was.key)) {
-            tracing::info!("no longer serving {} on {}", gone.router, gone.bound);
-            self.tasks.spawn(self.workers.end(gone.key, process::ANNOUNCE));
+    fn close(&mut self, before: Vec<Entrance>) {
+        let gone = before.into_iter().filter(|was| self.entrances.iter().all(|is| is.key != was.key));
+        for Entrance { router, bound, key, kept, .. } in gone {
+            tracing::info!("no longer serving {router} on {bound}");
+            drop(kept);
+            self.tasks.spawn(self.workers.end(key, ending::ANNOUNCE));
         }
     }
 
@@ -235,19 +241,23 @@ impl Running {
         self.admin.bound()
     }
 
-    /// No new connections; requests in flight finish within `admin.shutdownGraceMs` (dataplane.md §1.2); then everything
-    /// else ends.
-    pub(crate) async fn stop(mut self) -> Drained {
-        let grace = self.document.admin.shutdown_grace();
-        let drained = self.workers.drain(process::ANNOUNCE.min(grace / 2), grace).await;
+    /// How long the document lets the end take: accepting goes on, then requests in flight finish.
+    pub(crate) fn patience(&self) -> (Option<Duration>, Duration) {
+        (self.document.admin.drain_delay(), self.document.admin.shutdown_grace())
+    }
+
+    /// After the delay no new connections; requests in flight finish within the grace period (dataplane.md §1.2); then
+    /// everything else ends.
+    pub(crate) async fn end(mut self, ending: Ending) -> Drained {
+        if ending.admin_first {
+            self.admin.close();
+        }
+        tokio::time::sleep(ending.delay).await;
+        self.entrances.clear();
+        let drained = self.workers.drain(ending.announce, ending.grace).await;
         self.access_logs.stop().await;
         self.tasks.shutdown().await;
         self.admin.stop().await;
         drained
     }
-}
-
-fn routes(document: &Arc<doc::Document>, lasting: &Lasting, sources: &Arc<Sources>) -> Routes {
-    let Lasting { metrics, shutdown, reloads, .. } = lasting;
-    administration::routes(document, metrics, shutdown, sources, reloads)
 }

@@ -236,3 +236,6 @@ fn local_node(from: &doc::LocalNodeTransformer) -> Result<Transformer, StartErro
 fn elements(of: &[&str]) -> Path {
     Path::from_elems(of.iter().map(|elem| elem.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,13 +59,28 @@ impl Process {
         args: impl IntoIterator<Item = A>,
         folder: &Path,
     ) -> Process {
+        Process::start_on(name, program, args, folder, Stdio::null())
+    }
+
+    /// The same with something as its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_on<A: AsRef<OsStr>>(
+        name: &str,
+        program: &Path,
+        args: impl IntoIterator<Item = A>,
+        folder: &Path,
+        input: Stdio,
+    ) -> Process {
         let log = folder.join(format!("{name}.log"));
         let out = File::create(&log).expect("the test's folder can be written");
         let err = out.try_clone().expect("a file can be opened twice");
         let child = Command::new(program)
             .args(args)
             .current_dir(folder)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(out)
             .stderr(err)
             .spawn()

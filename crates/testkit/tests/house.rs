@@ -9,6 +9,7 @@ const ROOMS: &[&str] = &[
     "wayleave",
     "proxy",
     "namerd",
+    "handover",
     "admin",
     "engines",
     "router",
@@ -23,8 +24,9 @@ const ROOMS: &[&str] = &[
     "names",
 ];
 
-/// Rooms that may use tokio's sockets: the request path's, the admin server's and discovery's.
-const SOCKETS: &[&str] = &["engines", "admin", "discovery"];
+/// Rooms that may use tokio's sockets: the request path's, the admin server's, discovery's, and the one where two processes
+/// meet.
+const SOCKETS: &[&str] = &["engines", "admin", "discovery", "handover"];
 
 /// Rooms above them that may hold sockets of the standard library: the linker listens before anything is started.
 const LISTENS: &[&str] = &["proxy"];

@@ -5,16 +5,17 @@
 
 use crate::explain::Explain;
 use crate::lint::Lint;
+use crate::log::{Format as LogFormat, Levels, Setting};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
-use tracing::Level;
+use std::path::PathBuf;
 
 /// What to do.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) command: Command,
-    /// From `-log.level`; INFO by default.
-    pub(crate) log_level: Level,
+    /// From `-log.level` and `--log-level`; INFO by default.
+    pub(crate) levels: Levels,
 }
 
 #[derive(Debug, Parser)]
@@ -32,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a proxy on a Linkerd 1.x configuration file
+    #[command(after_help = SIGNALS_AND_CODES)]
     Proxy(Proxy),
     /// Check configuration files without starting anything: exit code 0 when all of them would start, else 1
     Check(Check),
@@ -52,6 +54,18 @@ pub(crate) enum Command {
     Demo(Demo),
 }
 
+/// docs/operation.md tells more.
+const SIGNALS_AND_CODES: &str = "\
+Signals:
+  TERM  drain: /admin/ready fails, accepting goes on for admin.drainDelayMs, requests in flight finish within admin.shutdownGraceMs
+  INT   the same without the delay; a second TERM or INT ends the process at once
+
+Exit codes:
+  0  ended in order, also where connections still busy after the grace period were cut (the log says how many)
+  1  not started: the configuration is faulty, or a socket cannot be had
+  2  the command line is faulty
+  3  ended at once by a second signal";
+
 /// Arguments of `wayleave proxy`.
 #[derive(Debug, Args)]
 pub(crate) struct Proxy {
@@ -66,6 +80,19 @@ pub(crate) struct Proxy {
     /// Only check the configuration (also `-validate`)
     #[arg(long)]
     pub(crate) validate: bool,
+    /// Take over from the process that runs: start on its listening sockets, then have it drain. Without one, just start
+    #[arg(long)]
+    pub(crate) takeover: bool,
+    /// Where processes meet to take over from one another; by default wayleave/ADMIN-ADDRESS.sock in $RUNTIME_DIRECTORY,
+    /// $XDG_RUNTIME_DIR or (as root) /run
+    #[arg(long, value_name = "PATH")]
+    pub(crate) takeover_socket: Option<PathBuf>,
+    /// How the log's lines look
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
+    /// A level, or that of one logger: DEBUG, engines=DEBUG; may be given several times (also `-log.level=DEBUG`)
+    #[arg(long, value_name = "[LOGGER=]LEVEL")]
+    pub(crate) log_level: Vec<Setting>,
 }
 
 /// Arguments of `wayleave check`.
@@ -105,7 +132,7 @@ pub(crate) struct Demo {
 /// What the old flags said.
 #[derive(Debug, PartialEq)]
 struct Legacy {
-    level: Level,
+    levels: Levels,
     validate: bool,
     rest: Vec<OsString>,
 }
@@ -113,18 +140,19 @@ struct Legacy {
 impl Arguments {
     /// Reads the command line; prints and exits where it is faulty or asks for help.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
-        let Legacy { level, validate, rest } = legacy(arguments);
+        let Legacy { mut levels, validate, rest } = legacy(arguments);
         let mut command = Cli::parse_from(rest).command;
         if let Command::Proxy(proxy) = &mut command {
             proxy.validate |= validate;
+            proxy.log_level.drain(..).for_each(|setting| levels.set(setting));
         }
-        Arguments { command, log_level: level }
+        Arguments { command, levels }
     }
 }
 
 /// Takes TwitterServer's flags off the command line.
 fn legacy(arguments: impl IntoIterator<Item = OsString>) -> Legacy {
-    let mut found = Legacy { level: Level::INFO, validate: false, rest: Vec::new() };
+    let mut found = Legacy { levels: Levels::default(), validate: false, rest: Vec::new() };
     for argument in arguments {
         let text = argument.to_string_lossy();
         let single = text.strip_prefix('-').filter(|t| !t.starts_with('-') && t.len() > 1);
@@ -138,7 +166,8 @@ fn legacy(arguments: impl IntoIterator<Item = OsString>) -> Legacy {
         match name {
             "validate" => found.validate = value != "false",
             "help" => found.rest.push("--help".into()),
-            "log.level" => found.level = log_level(value),
+            // As Finagle, of what it does not know it takes no notice.
+            "log.level" => value.split(',').filter_map(|s| s.parse().ok()).for_each(|s| found.levels.set(s)),
             // Flags of the JVM's logging and of Finagle have nothing to act on here.
             _ if name.contains('.') => {}
             _ => found.rest.push(argument),
@@ -147,44 +176,50 @@ fn legacy(arguments: impl IntoIterator<Item = OsString>) -> Legacy {
     found
 }
 
-/// Finagle's log levels; unknown ones are INFO.
-fn log_level(name: &str) -> Level {
-    match name.to_ascii_uppercase().as_str() {
-        "ALL" | "TRACE" => Level::TRACE,
-        "DEBUG" => Level::DEBUG,
-        "WARNING" | "WARN" => Level::WARN,
-        "ERROR" | "CRITICAL" | "FATAL" | "OFF" => Level::ERROR,
-        _ => Level::INFO,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(line: &str, level: Level, validate: bool, rest: &str) {
+    fn check(line: &str, levels: &str, validate: bool, rest: &str) {
         let got = legacy(line.split(' ').map(OsString::from));
         let rest = rest.split(' ').map(OsString::from).collect();
-        assert_eq!(got, Legacy { level, validate, rest }, "{line}");
+        let mut expected = Levels::default();
+        levels.split(',').for_each(|setting| expected.set(setting.parse().unwrap()));
+        assert_eq!(got, Legacy { levels: expected, validate, rest }, "{line}");
     }
 
     /// dataplane.md §1.1.
     #[test]
     fn flags_of_deployed_manifests_are_taken() {
-        check("wayleave proxy a.yml", Level::INFO, false, "wayleave proxy a.yml");
-        check("wayleave proxy -log.level=DEBUG a.yml", Level::DEBUG, false, "wayleave proxy a.yml");
-        check("wayleave proxy -validate a.yml", Level::INFO, true, "wayleave proxy a.yml");
-        check("wayleave proxy -validate=true a.yml", Level::INFO, true, "wayleave proxy a.yml");
-        check("wayleave proxy -validate=false a.yml", Level::INFO, false, "wayleave proxy a.yml");
-        check(
-            "wayleave proxy -log.append -com.twitter.finagle.x=1 -",
-            Level::INFO,
-            false,
-            "wayleave proxy -",
-        );
-        check("wayleave proxy -io.buoyant.telemetry.x=1 a", Level::INFO, false, "wayleave proxy a");
-        check("wayleave proxy -help", Level::INFO, false, "wayleave proxy --help");
-        check("wayleave proxy --workers 2 -x a", Level::INFO, false, "wayleave proxy --workers 2 -x a");
+        check("wayleave proxy a.yml", "INFO", false, "wayleave proxy a.yml");
+        check("wayleave proxy -log.level=DEBUG a.yml", "DEBUG", false, "wayleave proxy a.yml");
+        check("wayleave proxy -log.level=LOUD a.yml", "INFO", false, "wayleave proxy a.yml");
+        let both = "wayleave proxy -log.level=WARNING,engines=TRACE a.yml";
+        check(both, "WARNING,engines=TRACE", false, "wayleave proxy a.yml");
+        check("wayleave proxy -validate a.yml", "INFO", true, "wayleave proxy a.yml");
+        check("wayleave proxy -validate=true a.yml", "INFO", true, "wayleave proxy a.yml");
+        check("wayleave proxy -validate=false a.yml", "INFO", false, "wayleave proxy a.yml");
+        check("wayleave proxy -log.append -com.twitter.finagle.x=1 -", "INFO", false, "wayleave proxy -");
+        check("wayleave proxy -io.buoyant.telemetry.x=1 a", "INFO", false, "wayleave proxy a");
+        check("wayleave proxy -help", "INFO", false, "wayleave proxy --help");
+        check("wayleave proxy --workers 2 -x a", "INFO", false, "wayleave proxy --workers 2 -x a");
+    }
+
+    #[test]
+    fn levels_of_both_kinds_of_flags() {
+        let read = |line: &str| Arguments::read(line.split(' ').map(OsString::from)).levels;
+        let expected = |all: &[&str]| {
+            let mut levels = Levels::default();
+            all.iter().for_each(|setting| levels.set(setting.parse().unwrap()));
+            levels
+        };
+        let line =
+            "wayleave proxy -log.level=ERROR --log-level engines=debug --log-level naming::binder=OFF a.yml";
+        assert_eq!(read(line), expected(&["ERROR", "engines=DEBUG", "naming::binder=OFF"]));
+        assert_eq!(read("wayleave proxy a.yml"), Levels::default());
+        let faulty = |text: &str| text.parse::<Setting>().unwrap_err();
+        assert!(faulty("LOUD").contains("expected OFF, ERROR, WARNING"));
+        assert!(faulty("nobody=INFO").contains("expected root, admin, "));
     }
 
     #[test]

@@ -42,12 +42,12 @@ const LINE_EVERY: u32 = 5;
 const START_TRIES: u32 = 5;
 
 /// Exit code 0 after an orderly end, 1 where the demo could not start.
-pub(crate) fn demo(arguments: &arguments::Demo, level: tracing::Level) -> ExitCode {
+pub(crate) fn demo(arguments: &arguments::Demo, levels: crate::log::Levels) -> ExitCode {
     let runtime = match run::runtime() {
         Ok(runtime) => runtime,
         Err(e) => return run::fail(&format!("cannot start: {e}")),
     };
-    match runtime.block_on(run(arguments, level)) {
+    match runtime.block_on(run(arguments, levels)) {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads the output has had enough of it, as with `| head`.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -55,17 +55,17 @@ pub(crate) fn demo(arguments: &arguments::Demo, level: tracing::Level) -> ExitCo
     }
 }
 
-async fn run(arguments: &arguments::Demo, level: tracing::Level) -> io::Result<()> {
+async fn run(arguments: &arguments::Demo, levels: crate::log::Levels) -> io::Result<()> {
     // Before anything is made that has to be removed.
     let mut signals = Signals::new()?;
     let folder = tempfile::Builder::new().prefix("wayleave-demo-").tempdir()?;
-    crate::log::begin_in(level, std::fs::File::create(folder.path().join("log"))?);
+    crate::log::begin_in(levels, std::fs::File::create(folder.path().join("log"))?);
     let mut demo = Demo::start(arguments, folder.path()).await?;
     let ended = tokio::select! {
         // A signal is looked at first, so that the first one is enough.
         biased;
         () = signals.any() => Ok(()),
-        () = demo.proxy.shutdown_asked() => Ok(()),
+        _ = demo.proxy.shutdown_asked() => Ok(()),
         () = until(arguments.duration) => Ok(()),
         shown = show(&mut demo.screen, &demo.view, &demo.intro) => shown,
     };

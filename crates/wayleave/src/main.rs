@@ -8,6 +8,7 @@ mod lint;
 mod log;
 mod reloading;
 mod run;
+mod takeover;
 
 use arguments::{Arguments, Command};
 use std::process::ExitCode;
@@ -21,8 +22,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::read(std::env::args_os());
     match arguments.command {
         Command::Proxy(proxy) => {
-            log::begin(arguments.log_level);
-            run::proxy(&proxy)
+            let log = log::begin(arguments.levels, proxy.log_format);
+            run::proxy(&proxy, &log)
         }
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
@@ -40,6 +41,6 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         // Its terminal is taken, so its log goes to a file.
-        Command::Demo(demo) => demo::demo(&demo, arguments.log_level),
+        Command::Demo(demo) => demo::demo(&demo, arguments.levels),
     }
 }

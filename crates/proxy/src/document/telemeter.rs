@@ -37,6 +37,10 @@ config! {
         port "port": u16 = "9990", example "9991";
         /// How long shutting down may take, in milliseconds.
         shutdown_grace_ms "shutdownGraceMs": u32 = "10000", example "5000";
+        /// How long new connections are still accepted after SIGTERM or `/admin/shutdown`, in milliseconds, while
+        /// `/admin/ready` says no; only then `shutdownGraceMs` begins. For those who send traffic here and take a while to
+        /// learn that they should not. By default 5000 in a Kubernetes pod (where `KUBERNETES_SERVICE_HOST` is set), else 0.
+        drain_delay_ms "drainDelayMs": Option<u32>, example "5000";
         /// Accepted without effect: the admin server runs on the threads of discovery, which sleep nearly always.
         worker_threads "workerThreads": u32 = "2", example "4";
         /// Options of the listening socket and of its connections.
@@ -49,6 +53,11 @@ impl Admin {
     /// The address to listen on.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.ip, self.port)
+    }
+
+    /// How long accepting goes on after the end has begun, if that is configured.
+    pub fn drain_delay(&self) -> Option<Duration> {
+        self.drain_delay_ms.map(|millis| Duration::from_millis(millis.into()))
     }
 
     /// How long shutting down may take.

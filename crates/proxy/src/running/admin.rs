@@ -1,8 +1,7 @@
 //! The admin server of a running proxy, which may move to another address while it runs.
 
-use crate::administration;
 use crate::document as doc;
-use crate::sockets::StartError;
+use crate::sockets::{Kept, Sockets, StartError};
 use crate::translate;
 use admin::{Admin, AdminHandle, Routes};
 use router::SocketSettings;
@@ -18,6 +17,8 @@ pub(super) struct RunningAdmin {
     asked: Asked,
     bound: SocketAddr,
     handle: AdminHandle,
+    /// Its socket's duplicate.
+    kept: Option<Kept>,
     /// It, and those that end because another has taken their place. They end with the proxy however that ends.
     tasks: JoinSet<()>,
 }
@@ -27,7 +28,7 @@ pub(super) enum Next {
     /// Other routes on the same socket.
     Here(Routes),
     /// On another socket.
-    Elsewhere(Asked, Admin),
+    Elsewhere(Asked, Admin, Kept),
 }
 
 /// What the document says of its socket.
@@ -45,10 +46,14 @@ impl Asked {
 }
 
 impl RunningAdmin {
-    pub(super) fn start(document: &doc::Document, routes: Routes) -> Result<RunningAdmin, StartError> {
-        let server = bind(document, routes)?;
+    pub(super) fn start(
+        document: &doc::Document,
+        routes: Routes,
+        sockets: &Sockets,
+    ) -> Result<RunningAdmin, StartError> {
+        let (server, kept) = bind(document, routes, sockets)?;
         let (asked, bound, handle) = (Asked::of(document), server.address(), server.handle());
-        let mut running = RunningAdmin { asked, bound, handle, tasks: JoinSet::new() };
+        let mut running = RunningAdmin { asked, bound, handle, kept: Some(kept), tasks: JoinSet::new() };
         running.serve(server);
         Ok(running)
     }
@@ -64,12 +69,18 @@ impl RunningAdmin {
     }
 
     /// What is to be served from the next document on; a new address is bound already.
-    pub(super) fn next(&self, document: &doc::Document, routes: Routes) -> Result<Next, StartError> {
+    pub(super) fn next(
+        &self,
+        document: &doc::Document,
+        routes: Routes,
+        sockets: &Sockets,
+    ) -> Result<Next, StartError> {
         let asked = Asked::of(document);
         if asked.address == self.asked.address {
             return Ok(Next::Here(routes));
         }
-        Ok(Next::Elsewhere(asked, bind(document, routes)?))
+        let (server, kept) = bind(document, routes, sockets)?;
+        Ok(Next::Elsewhere(asked, server, kept))
     }
 
     /// Whether the socket stays although other options are asked for.
@@ -83,7 +94,8 @@ impl RunningAdmin {
         while self.tasks.try_join_next().is_some() {}
         match next {
             Next::Here(routes) => self.handle.replace(routes),
-            Next::Elsewhere(asked, server) => {
+            Next::Elsewhere(asked, server, kept) => {
+                self.kept = Some(kept);
                 std::mem::replace(&mut self.handle, server.handle()).stop();
                 (self.asked, self.bound) = (asked, server.address());
                 self.serve(server);
@@ -91,15 +103,22 @@ impl RunningAdmin {
         }
     }
 
-    pub(super) async fn stop(mut self) {
+    /// It answers what it was asked, and nothing more.
+    pub(super) fn close(&mut self) {
+        self.kept = None;
         self.handle.stop();
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.close();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
 }
 
-fn bind(document: &doc::Document, routes: Routes) -> Result<Admin, StartError> {
+fn bind(document: &doc::Document, routes: Routes, sockets: &Sockets) -> Result<(Admin, Kept), StartError> {
     let socket = translate::socket(&document.admin.socket_options);
-    let listener = administration::listen(document)?;
-    Admin::on(listener, routes, translate::admin_limits(&socket)).map_err(StartError::System)
+    let (listener, kept) = sockets.listen("the admin server", document.admin.address(), &socket)?;
+    let admin = Admin::on(listener, routes, translate::admin_limits(&socket));
+    Ok((admin.map_err(StartError::System)?, kept))
 }

@@ -1,7 +1,7 @@
 //! The listening sockets of a running proxy: which of them go on, which are new, which end.
 
 use crate::document as doc;
-use crate::sockets::{StartError, listen};
+use crate::sockets::{Kept, Sockets, StartError};
 use crate::translate;
 use engines::ServerKey;
 use router::SocketSettings;
@@ -18,6 +18,8 @@ pub(super) struct Entrance {
     pub(super) bound: SocketAddr,
     pub(super) socket: SocketSettings,
     pub(super) key: ServerKey,
+    /// The socket's duplicate.
+    pub(super) kept: Kept,
 }
 
 /// Where a server of a document is to listen.
@@ -25,12 +27,16 @@ pub(super) enum Door {
     /// On a socket that is open: its place among the entrances.
     Open(usize),
     /// On a new one.
-    New(TcpListener),
+    New(TcpListener, Kept),
 }
 
 /// The doors of all routers' servers, in the order of the document. Sockets of unchanged addresses stay open; the others
 /// are bound here, and nothing else happens: a port that is taken leaves everything as it was.
-pub(super) fn doors(document: &doc::Document, entrances: &[Entrance]) -> Result<Vec<Vec<Door>>, StartError> {
+pub(super) fn doors(
+    document: &doc::Document,
+    entrances: &[Entrance],
+    sockets: &Sockets,
+) -> Result<Vec<Vec<Door>>, StartError> {
     let mut free: Vec<Option<&Entrance>> = entrances.iter().map(Some).collect();
     let mut kept: Vec<Vec<Option<usize>>> = Vec::new();
     // Addresses are unique but for port 0: there a router keeps its own before another takes them.
@@ -55,7 +61,10 @@ pub(super) fn doors(document: &doc::Document, entrances: &[Entrance]) -> Result<
         servers
             .map(|(server, kept)| match kept {
                 Some(at) => Ok(Door::Open(at)),
-                None => listen(router.label(), server).map(Door::New).map_err(|e| blame(e, entrances)),
+                None => match sockets.listen_for(router.label(), server) {
+                    Ok((listener, kept)) => Ok(Door::New(listener, kept)),
+                    Err(error) => Err(blame(error, entrances)),
+                },
             })
             .collect()
     };

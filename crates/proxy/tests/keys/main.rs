@@ -5,6 +5,7 @@
 mod addresses;
 mod balancing;
 mod dns;
+mod ending;
 mod entrance;
 mod naming;
 mod requests;
@@ -34,13 +35,22 @@ pub(crate) async fn start_in(folder: TempDir, top: &str, router: &str) -> Runnin
 
 /// The same, or why it does not start.
 pub(crate) async fn try_start_in(folder: TempDir, top: &str, router: &str) -> Result<Running, StartError> {
+    try_start_with(folder, top, router, Options { workers: Some(1), ..Options::default() }).await
+}
+
+/// The same, with what the document does not say.
+pub(crate) async fn try_start_with(
+    folder: TempDir,
+    top: &str,
+    router: &str,
+    options: Options,
+) -> Result<Running, StartError> {
     let admin = if top.contains("admin:") { "" } else { "admin: {port: 0}\n" };
     let servers = if router.contains("servers:") { "" } else { "\n  servers: [{port: 0}]" };
     let text = format!("{admin}{top}\nrouters:\n- protocol: http\n  label: r{servers}\n{router}\n");
     let text = text.replace("${DIR}", &folder.path().display().to_string());
     let document =
         document::load("linkerd.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
-    let options = Options { workers: Some(1), ..Options::default() };
     Ok(Running { proxy: Proxy::start(&document, &options).await?, folder })
 }
 

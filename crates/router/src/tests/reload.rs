@@ -1,6 +1,7 @@
 //! A router that takes the place of another: what it finds there, and what the other one still has a say in.
 
 use super::mesh::*;
+use crate::testing::FakeRequest;
 use crate::*;
 use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
 use naming::{Addr, Address, Binder, BinderSettings, Namers, NoHosts};
@@ -92,7 +93,7 @@ async fn endpoints_of_a_client_that_is_gone_are_removed() {
     let mut mesh = Mesh::new(DTAB, strict(Balancer::p2c()));
     mesh.stage.up("/web", &[1]);
     let stage = Arc::clone(&mesh.stage);
-    let mut head = crate::testing::FakeRequest::get("/");
+    let mut head = FakeRequest::get("/");
     head.line("Host", "web");
     mesh.get("web", &[status(200)]).await;
     let (ex, _) = mesh.worker.on_head(&mut head, arrival(at(1), mesh.now, true));
@@ -135,7 +136,7 @@ async fn who_was_replaced_has_no_say() {
     let mut mesh = Mesh::new(DTAB, strict(Balancer::p2c()));
     mesh.stage.up("/web", &[1]);
     mesh.get("web", &[status(200)]).await;
-    let mut head = crate::testing::FakeRequest::get("/");
+    let mut head = FakeRequest::get("/");
     head.line("Host", "web");
     // A request under way keeps the former router and its binder.
     let (ex, _) = mesh.worker.on_head(&mut head, arrival(at(1), mesh.now, true));
@@ -168,10 +169,10 @@ async fn names_are_bound_before_requests_come() {
         settle().await;
         assert_eq!(weak.strong_count(), 0, "nobody holds the former router");
         assert_eq!(mesh.router.sizes(), (3, 0, 3));
-        let mut head = crate::testing::FakeRequest::get("/");
+        let mut head = FakeRequest::get("/");
         head.line("Host", "b");
         let (ex, step) = mesh.worker.on_head(&mut head, arrival(at(1), mesh.now, true));
-        assert!(matches!(step, seam::Step::Send), "{step:?}");
+        assert!(matches!(step, seam::Step::Send), "no waiting");
         drop(ex);
     }
     let series = mesh.metrics.series();
@@ -183,7 +184,7 @@ async fn names_are_bound_before_requests_come() {
 impl Mesh {
     /// A request for `web` that fails at one port and succeeds elsewhere; the port it went to first.
     async fn play_ports(&mut self, bad: u16) -> u16 {
-        let mut head = crate::testing::FakeRequest::get("/");
+        let mut head = FakeRequest::get("/");
         head.line("Host", "web");
         let answer = |port| if port == bad { status(500) } else { status(200) };
         self.play(head, true, &mut |port| answer(port)).await.saw[0].0

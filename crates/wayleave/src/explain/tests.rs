@@ -117,10 +117,9 @@ async fn of_a_running_proxy() {
         folder.path().display()
     );
     let document = document::load("l.yaml", text.as_bytes()).unwrap();
-    let proxy =
-        proxy::Proxy::start(&document, &proxy::Options { workers: Some(1), ..proxy::Options::default() })
-            .await
-            .unwrap();
+    let proxy = proxy::Proxy::start(&document, &proxy::Options { workers: Some(1), ..Default::default() })
+        .await
+        .unwrap();
     let base = format!("http://{}", proxy.admin());
     let arguments = |more: &[&str]| {
         let words = ["wayleave", "explain", "--admin", &base].into_iter().chain(more.iter().copied());
