@@ -59,7 +59,7 @@ async fn the_total_covers_retries() {
     let before = mesh.now;
     let got = mesh.get("x", &[Does::Hangs]).await;
     assert_eq!((got.status, got.saw.len(), mesh.now - before), (503, 4, Nanos::from_millis(1000)));
-    assert!(got.body.starts_with("exceeded 1.second to unspecified"), "{}", got.body);
+    assert!(got.body.starts_with("exceeded 1.seconds to unspecified"), "{}", got.body);
 }
 
 /// Row 81, and a name whose addresses stay unknown.
