@@ -54,7 +54,7 @@ async fn places_are_held_and_given_back() {
     assert_eq!(mesh.get("x", &[Does::Refuses]).await.status, 502);
     assert_eq!(mesh.get("x", &[status(200)]).await.status, 200);
     mesh.check(SERVER, "request_concurrency 0, requests 5, success 3, failures 2, status/503 1, pending 0");
-    mesh.check(SERVER, "failures/too_many_requests 1");
+    mesh.check(SERVER, "failures/too_many_requests 1, nacks 3, nonretryable_nacks 0");
     mesh.check("service/svc/x", "requests 4, pending 0");
 }
 

@@ -10,6 +10,7 @@ use crate::exchange::{Exchange, NEVER, Phase, Verdict};
 use crate::header::{Known, Name};
 use crate::identify::{self, Nameless};
 use crate::seam::{Arrival, RequestHead, Step};
+use crate::stats::server;
 use crate::{absolute, context, hop, text};
 use balance::Nanos;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ impl WorkerRouter {
     #[cold]
     fn turn_away(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
         let fault = Fault::TooManyRequests;
+        self.server.block.shard(self.worker).inc(server::NACKS);
         ex.phase = Phase::Answered;
         ex.verdict = Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
         Step::Reply(answer::refusal())
