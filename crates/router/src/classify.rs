@@ -104,10 +104,10 @@ impl Classifier {
         if replayable && retries { Class::Retryable } else { Class::Failure }
     }
 
-    /// Whether a reply of this status is a success.
+    /// Whether a reply of this status is a success: 500 to 599 are failures of the server, whatever else there is is not.
     #[must_use]
     pub fn is_success(self, status: u16) -> bool {
-        status < 500 || self == Classifier::AllSuccessful
+        !(500..600).contains(&status) || self == Classifier::AllSuccessful
     }
 
     /// The class of an attempt without a reply: time-out, connection closed, malformed answer.
@@ -141,7 +141,7 @@ mod tests {
                 }
                 assert_eq!(classifier.no_reply(kind, true), want, "{classifier:?} {method}");
                 assert_eq!(classifier.no_reply(kind, false), Class::Failure);
-                for status in [101, 200, 204, 304, 404, 429, 499] {
+                for status in [101, 200, 204, 304, 404, 429, 499, 600, 999] {
                     assert_eq!(classifier.reply(kind, &FakeResponse::new(status), true), Class::Success);
                 }
             }

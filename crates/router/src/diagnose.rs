@@ -30,7 +30,7 @@ pub(crate) enum Hops {
     Further,
     /// No further than here.
     Here,
-    /// Nobody knows: the field is no number.
+    /// Nobody knows: the field is no number of 32 bits.
     Unknown,
 }
 
@@ -41,13 +41,15 @@ impl Diagnosis {
     /// What a TRACE request asks, `None` if nothing. Counts its `Max-Forwards` down. `scratch` is a buffer to use.
     pub(crate) fn take(head: &mut impl RequestHead, scratch: &mut Vec<u8>) -> Option<Box<Diagnosis>> {
         let context = head.get(Known::L5dAddContext.into()) == Some(b"true");
-        let hops = match head.get(Known::MaxForwards.into()).map(text::parse_decimal) {
+        let hops = match head.get(Known::MaxForwards.into()).map(integer) {
             None => Hops::Further,
             Some(None) => Hops::Unknown,
             Some(Some(0)) => Hops::Here,
+            // As Linkerd: it goes on as it is.
+            Some(Some(..0)) => Hops::Further,
             Some(Some(n)) => {
                 scratch.clear();
-                text::push_decimal(scratch, n - 1);
+                text::push_decimal(scratch, u64::from(n.unsigned_abs()) - 1);
                 head.set(Known::MaxForwards.into(), scratch);
                 Hops::Further
             }
@@ -91,6 +93,11 @@ impl Diagnosis {
     }
 }
 
+/// A number of 32 bits with or without a sign, which is how Linkerd reads the field.
+fn integer(value: &[u8]) -> Option<i32> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
 /// Where a request is.
 pub(crate) struct Place<'a> {
     /// The router's label.
@@ -109,12 +116,19 @@ pub(crate) fn extensible(head: &impl ResponseHead, most: u64) -> bool {
     !coded && head.length().is_some_and(|length| length <= most)
 }
 
-/// What stands for the body of an answer that cannot be extended.
+/// What stands for the body of an answer that cannot be extended: its head as the back end sent it, with the framing that
+/// the engine has taken off.
 pub(crate) fn discarded(head: &impl ResponseHead) -> String {
     let mut out = String::new();
     head.lines(&mut |name, value| {
         let _ = writeln!(out, "{}: {}", text::readable(name), text::readable(value));
     });
+    if let Some(length) = head.length() {
+        let _ = writeln!(out, "Content-Length: {length}");
+    }
+    if head.is_chunked() {
+        let _ = writeln!(out, "Transfer-Encoding: chunked");
+    }
     let _ = writeln!(
         out,
         "HTTP {} - {}\nDiagnostic trace encountered chunked response. Response content discarded.",
@@ -148,7 +162,11 @@ mod tests {
         check(&[context, ("Max-Forwards", "1")], Some((true, Hops::Further)), Some("0"));
         check(&[context, ("Max-Forwards", "0")], Some((true, Hops::Here)), Some("0"));
         check(&[("Max-Forwards", "0")], Some((false, Hops::Here)), Some("0"));
-        for bad in ["31qe", "-1", "", "+1", "99999999999999999999"] {
+        check(&[("Max-Forwards", "+1")], None, Some("0"));
+        check(&[("Max-Forwards", "2147483647")], None, Some("2147483646"));
+        check(&[("Max-Forwards", "-1")], None, Some("-1"));
+        check(&[context, ("Max-Forwards", "-2147483648")], Some((true, Hops::Further)), Some("-2147483648"));
+        for bad in ["31qe", "", "-", "1 ", "2147483648", "-2147483649", "99999999999999999999"] {
             check(&[context, ("Max-Forwards", bad)], Some((true, Hops::Unknown)), Some(bad));
         }
     }
@@ -160,13 +178,13 @@ mod tests {
         head.line("X-A", "1").line("l5d-success-class", "1.0");
         head.body = vec![0; 10];
         assert!(extensible(&head, 10) && !extensible(&head, 9));
-        assert_eq!(
-            discarded(&head),
-            "X-A: 1\nl5d-success-class: 1.0\nHTTP 200 - OK\nDiagnostic trace encountered chunked response. Response \
-             content discarded.\n"
-        );
+        let text =
+            "HTTP 200 - OK\nDiagnostic trace encountered chunked response. Response content discarded.\n";
+        assert_eq!(discarded(&head), format!("X-A: 1\nl5d-success-class: 1.0\nContent-Length: 10\n{text}"));
         head.streamed = true;
         assert!(!extensible(&head, 10));
+        let chunked = format!("X-A: 1\nl5d-success-class: 1.0\nTransfer-Encoding: chunked\n{text}");
+        assert_eq!(discarded(&head), chunked);
         let mut head = FakeResponse::new(200);
         head.line("Content-Encoding", "gzip");
         assert!(!extensible(&head, 10));

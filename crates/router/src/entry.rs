@@ -26,7 +26,7 @@ pub(crate) struct Entry {
     pub(crate) last_used: AtomicU64,
     /// Used more than once: not the first to go when room is needed.
     pub(crate) proven: AtomicBool,
-    /// No longer in the shared cache; workers drop it at their next tick.
+    /// No longer in the shared cache: workers use it for no further request, and drop it at their next tick.
     pub(crate) retired: AtomicBool,
     /// How many workers hold it in a cache of their own.
     pub(crate) holders: AtomicU32,
@@ -138,6 +138,52 @@ pub(crate) fn draw<'a>(
             NameTree::Alt(branches) => branches.first()?,
             NameTree::Fail | NameTree::Neg | NameTree::Empty => return None,
         };
+    }
+}
+
+/// As [`draw`], of the leaves whose clients are not among these (serial numbers), by what each has of the whole tree.
+#[cold]
+pub(crate) fn draw_other<'a>(
+    tree: &'a BoundTree<Client>,
+    but: &[u64],
+    rng: &mut fastrand::Rng,
+) -> Option<&'a Arc<Leaf<Client>>> {
+    let others = others(tree, but);
+    let weights = || others.iter().map(|(share, _)| *share);
+    Some(others.get(weighted(weights, others.len(), rng))?.1)
+}
+
+/// Whether there is such a leaf.
+#[cold]
+pub(crate) fn has_other(tree: &BoundTree<Client>, but: &[u64]) -> bool {
+    !others(tree, but).is_empty()
+}
+
+fn others<'a>(tree: &'a BoundTree<Client>, but: &[u64]) -> Vec<(f64, &'a Arc<Leaf<Client>>)> {
+    let mut all = Vec::new();
+    share_out(tree, 1.0, &mut all);
+    all.retain(|(_, leaf)| !but.contains(&leaf.replicas.serial));
+    all
+}
+
+/// The leaves a draw can fall on, each with its share.
+fn share_out<'a>(tree: &'a BoundTree<Client>, share: f64, out: &mut Vec<(f64, &'a Arc<Leaf<Client>>)>) {
+    match tree {
+        NameTree::Leaf(leaf) => out.push((share, leaf)),
+        NameTree::Union(branches) => {
+            let total: f64 = branches.iter().map(|b| b.weight).sum();
+            // As in a draw: all alike where no weight is above zero.
+            let part = |weight: f64| if total > 0.0 { weight / total } else { 1.0 / branches.len() as f64 };
+            for branch in branches.iter().filter(|b| part(b.weight) > 0.0) {
+                share_out(&branch.tree, share * part(branch.weight), out);
+            }
+        }
+        NameTree::Alt(branches) => {
+            if let Some(first) = branches.first() {
+                share_out(first, share, out);
+            }
+        }
+        NameTree::Fail | NameTree::Neg | NameTree::Empty => {}
     }
 }
 

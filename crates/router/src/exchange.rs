@@ -64,8 +64,10 @@ pub struct Exchange {
     pub(crate) attempts: u32,
     /// Endpoints of the current client that could not be used.
     pub(crate) tried: Vec<u64>,
+    /// Clients (by serial number) that could not be connected to however often that was tried.
+    pub(crate) exhausted: Vec<u64>,
     pub(crate) fresh: bool,
-    /// When a name not yet bound is given up.
+    /// When a name not yet bound, or bound but not connected to, is given up.
     pub(crate) binding_deadline: Nanos,
     /// When the whole request is given up: the service's `totalTimeoutMs`, or the server's `timeoutMs` if that is less.
     pub(crate) total_deadline: Nanos,
@@ -108,8 +110,10 @@ pub(crate) struct Attempt {
     pub(crate) sent: Nanos,
     /// Its answer has begun.
     pub(crate) answered: bool,
-    /// When a connection was there, if the engine told.
+    /// When a connection was there, once the engine has told.
     pub(crate) acquired: Option<Nanos>,
+    /// It waits for its turn among those that want a connection.
+    pub(crate) queued: bool,
     /// When it is given up.
     pub(crate) deadline: Nanos,
     /// Connections that could not be made.
@@ -131,6 +135,12 @@ impl Attempt {
     /// From now on the attempt's time-out runs.
     pub(crate) fn start_clock(&mut self, now: Nanos) {
         self.deadline = self.client().settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout);
+    }
+
+    /// When it is given up unless it comes further; `binding` is the end of the time for a connection.
+    #[inline]
+    fn end(&self, binding: Nanos) -> Nanos {
+        if self.acquired.is_some() { self.deadline } else { self.deadline.min(binding) }
     }
 
     /// Whether its answer tells if its endpoint is back.
@@ -158,6 +168,7 @@ impl Exchange {
             attempt: None,
             attempts: 0,
             tried: Vec::new(),
+            exhausted: Vec::new(),
             fresh: false,
             binding_deadline: NEVER,
             total_deadline: NEVER,
@@ -190,7 +201,10 @@ impl Exchange {
     pub fn deadline(&self) -> Option<Nanos> {
         let next = match self.phase {
             Phase::Binding => self.binding_deadline.min(self.total_deadline),
-            Phase::Sending => self.attempt.as_ref().map_or(NEVER, |a| a.deadline).min(self.total_deadline),
+            Phase::Sending => {
+                let end = self.attempt.as_ref().map_or(NEVER, |a| a.end(self.binding_deadline));
+                end.min(self.total_deadline)
+            }
             Phase::Delay => self.total_deadline,
             Phase::Idle | Phase::Forwarding | Phase::Answered => NEVER,
         };
@@ -203,8 +217,8 @@ impl Exchange {
         self.fresh
     }
 
-    /// The request will be sent on a connection that is there as of `now`. Optional: it feeds
-    /// `service_creation/service_acquisition_latency_ms`, and the attempt's time-out runs from here on.
+    /// The request will be sent on a connection that is there as of `now`: `bindingTimeoutMs` is over, the attempt's time-out
+    /// runs from here on. Feeds `service_creation/service_acquisition_latency_ms`.
     pub fn connected(&mut self, now: Nanos) {
         if let Some(attempt) = &mut self.attempt {
             attempt.acquired = Some(now);
@@ -213,13 +227,15 @@ impl Exchange {
     }
 
     /// The request begins (`true`) or ceases to wait for its turn among those that want a connection. That the others take
-    /// long is not held against the endpoint: only the end of the whole request ends the wait, and the attempt's time
-    /// starts anew behind it.
+    /// long is not held against the endpoint: only the end of the whole request or of `bindingTimeoutMs` ends the wait, and
+    /// the attempt's time starts anew behind it.
     pub fn queued(&mut self, waits: bool, now: Nanos) {
-        match &mut self.attempt {
-            Some(attempt) if waits => attempt.deadline = NEVER,
-            Some(attempt) => attempt.start_clock(now),
-            None => {}
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.queued = waits;
+        if waits {
+            attempt.deadline = NEVER;
+        } else {
+            attempt.start_clock(now);
         }
     }
 
@@ -332,6 +348,7 @@ impl Exchange {
             entry.service.pending.add(self.worker, -1);
         }
         self.tried.clear();
+        self.exhausted.clear();
         self.context = None;
         self.diagnosis = None;
         self.renamed.clear();

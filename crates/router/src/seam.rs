@@ -68,6 +68,8 @@ pub trait ResponseHead: Head {
     fn status(&self) -> u16;
     /// Length of the body (of an answer to HEAD: the one announced), where the head tells it.
     fn length(&self) -> Option<u64>;
+    /// Whether the body comes in chunks.
+    fn is_chunked(&self) -> bool;
 }
 
 /// What the engine knows of a request besides its head.

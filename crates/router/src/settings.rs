@@ -29,7 +29,8 @@ pub struct RouterSettings {
     /// Answers with a body of known length up to this many bytes are taken for whole by TRACE
     /// (`streamAfterContentLengthKB`, 5 KB).
     pub stream_after: u64,
-    /// How long a request waits for its name to be bound and the addresses to be known (`bindingTimeoutMs`, 10 s).
+    /// How long a request waits for its name to be bound, the addresses to be known and a connection to be there
+    /// (`bindingTimeoutMs`, 10 s).
     pub binding_timeout: Nanos,
     /// Sizes of the caches.
     pub cache: CacheSettings,

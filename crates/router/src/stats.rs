@@ -43,6 +43,7 @@ pub(crate) mod server {
             REQUESTS = "requests", SUCCESS = "success", FAILURES = "failures", STATUS_ERROR = "status/error",
             CONNECTS = "connects", CLOSES = "closes", RECEIVED = "received_bytes", SENT = "sent_bytes",
             READ_TIMEOUT = "read_timeout", WRITE_TIMEOUT = "write_timeout", CANCELLED = "cancelled",
+            NACKS = "nacks", NONRETRYABLE_NACKS = "nonretryable_nacks",
         },
         histograms {
             LATENCY = "request_latency_ms", TIME_1XX = "time/1XX", TIME_2XX = "time/2XX", TIME_3XX = "time/3XX",

@@ -188,4 +188,8 @@ impl ResponseHead for FakeResponse {
             None => (!self.streamed && !self.body.is_empty()).then_some(self.body.len() as u64),
         }
     }
+
+    fn is_chunked(&self) -> bool {
+        self.streamed
+    }
 }

@@ -78,7 +78,8 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     out
 }
 
-/// A span of time in the words Linkerd's messages use: `300.milliseconds`, `1.second`, `1.minute+30.seconds`.
+/// A span of time in the words Linkerd's messages use, units always in the plural: `300.milliseconds`,
+/// `1.seconds`, `1.minutes+30.seconds`.
 pub(crate) fn duration(span: Nanos) -> String {
     const UNITS: [(&str, u64); 7] = [
         ("days", 86_400_000_000_000),
@@ -94,7 +95,6 @@ pub(crate) fn duration(span: Nanos) -> String {
         let count = left / size;
         left %= size;
         if count > 0 {
-            let unit = if count == 1 { &unit[..unit.len() - 1] } else { unit };
             let plus = if out.is_empty() { "" } else { "+" };
             // Writing to a String cannot fail.
             let _ = write!(out, "{plus}{count}.{unit}");
@@ -215,11 +215,11 @@ mod tests {
         let check = |nanos: u64, want: &str| assert_eq!(duration(Nanos(nanos)), want);
         check(0, "0.seconds");
         check(300_000_000, "300.milliseconds");
-        check(1_000_000_000, "1.second");
+        check(1_000_000_000, "1.seconds");
         check(10_000_000_000, "10.seconds");
-        check(1_500_000_000, "1.second+500.milliseconds");
-        check(90_000_000_000, "1.minute+30.seconds");
-        check(1, "1.nanosecond");
+        check(1_500_000_000, "1.seconds+500.milliseconds");
+        check(90_000_000_000, "1.minutes+30.seconds");
+        check(1, "1.nanoseconds");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) use answer::After;
 use answer::malformed;
 use balance::Nanos;
 use router::Exchange;
-use router::seam::{Failure, Sent, Step};
+use router::seam::{Failure, RequestHead, Sent, Step};
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -93,6 +93,8 @@ impl Attempt<'_> {
         match framing.request.body {
             Body::Length(n) => length_line(n, out),
             Body::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            // Of these one is expected, and that there is none is said (RFC 9110 §8.6).
+            Body::None if matches!(request.method(), b"POST" | b"PUT" | b"PATCH") => length_line(0, out),
             Body::None | Body::UntilClose => {}
         }
         out.extend_from_slice(b"\r\n");

@@ -109,7 +109,7 @@ impl Connection {
                     return Err(router.on_failure(exchange, &mut work.request, failure, now).into());
                 }
             };
-            let waiting = Waiting::begin(endpoint, worker.worker);
+            let waiting = (!turn.borrows()).then(|| Waiting::begin(endpoint, worker.worker));
             for holder in turn.holders() {
                 worker.peers.ask_to_share(holder, endpoint.id);
             }

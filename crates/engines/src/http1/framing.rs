@@ -94,6 +94,7 @@ pub(crate) fn of_response(head: &mut HeadBuf, method: &[u8]) -> Result<ResponseF
     let informs = !bodiless && (method == b"HEAD" || status == 304);
     // Without coding and length a body has no end but the connection's, unless there can be none.
     head.length = if bodiless { Some(0) } else { length.or((informs && !coded).then_some(0)) };
+    head.chunked = coded && !bodiless && !informs;
     if informs {
         return Ok(ResponseFraming { body: Body::None, keep_alive });
     }
@@ -227,6 +228,8 @@ mod tests {
             head.parse_response(format!("HTTP/1.1 {text}\r\n").as_bytes()).expect(text);
             of_response(&mut head, method.as_bytes()).expect(text);
             assert_eq!(head.length(), want, "{method} {text:?}");
+            let chunked = method == "GET" && text.contains("chunked");
+            assert_eq!(head.is_chunked(), chunked, "{method} {text:?}");
         };
         check("GET", "200 OK\r\nContent-Length: 3\r\n", Some(3));
         check("GET", "200 OK\r\nTransfer-Encoding: chunked\r\n", None);

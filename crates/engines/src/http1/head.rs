@@ -54,6 +54,8 @@ pub(crate) struct HeadBuf {
     gone: Vec<usize>,
     /// Of a response: what its framing says of the body's length.
     pub(crate) length: Option<u64>,
+    /// Of a response: its body comes in chunks.
+    pub(crate) chunked: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -146,7 +148,7 @@ impl HeadBuf {
         self.target.clear();
         self.retargeted = false;
         self.gone.clear();
-        self.length = None;
+        (self.length, self.chunked) = (None, false);
     }
 
     /// Whether a known field came on more than one line.
@@ -443,6 +445,10 @@ impl ResponseHead for HeadBuf {
 
     fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.chunked
     }
 }
 

@@ -12,7 +12,8 @@
 //! - a connection of the same worker is handed over as it is;
 //! - a connection of another worker moves: its descriptor leaves that worker's poller and joins the new one's.
 //!
-//! An idle connection on another worker must not keep a request waiting. So whoever begins to wait tells the workers that
+//! An idle connection on another worker must not keep a request waiting, nor have it refused: `maxWaiters` counts those for
+//! whom no connection idles anywhere. So whoever begins to wait tells the workers that
 //! have idle ones to share them ([`Turn::holders`]). "Count as idle, then look for waiting requests" on one side, "count as
 //! waiting, then look for idle connections" on the other, all in one order (`SeqCst`): they cannot miss each other.
 
@@ -93,6 +94,8 @@ pub(crate) struct Turn {
     worker: usize,
     ticket: u64,
     answer: oneshot::Receiver<Grant>,
+    /// A connection idles for it on another worker: it has to be fetched, not waited for.
+    borrows: bool,
 }
 
 fn open(count: u64) -> u32 {
@@ -133,7 +136,7 @@ impl Slots {
             return Entry::Slot(Slot::new(self));
         }
         let mut queue = self.queue.lock();
-        loop {
+        let borrows = loop {
             if self.try_enter() {
                 return Entry::Slot(Slot::new(self));
             }
@@ -142,19 +145,20 @@ impl Slots {
                 // One has become free since.
                 continue;
             }
-            if waiting(count) >= self.max_waiters {
+            let idle = self.idle.iter().map(|n| n.load(SeqCst)).sum::<u32>();
+            if waiting(count) >= self.max_waiters.saturating_add(idle) {
                 return Entry::Full;
             }
             if self.count.compare_exchange(count, count + WAITER, SeqCst, SeqCst).is_ok() {
-                break;
+                break waiting(count) < idle;
             }
-        }
+        };
         let (tell, answer) = oneshot::channel();
         queue.tickets += 1;
         let ticket = queue.tickets;
         queue.waiters.push_back(Waiter { ticket, worker, answer: tell });
         drop(queue);
-        Entry::Wait(Turn { slots: self.clone(), worker, ticket, answer })
+        Entry::Wait(Turn { slots: self.clone(), worker, ticket, answer, borrows })
     }
 
     /// The request that has waited longest.
@@ -263,6 +267,11 @@ impl Drop for Slot {
 }
 
 impl Turn {
+    /// Whether there is an idle connection for it: then it is none of those that wait, for limits and metrics alike.
+    pub(crate) fn borrows(&self) -> bool {
+        self.borrows
+    }
+
     /// Workers with idle connections that this request could use.
     pub(crate) fn holders(&self) -> impl Iterator<Item = usize> {
         let idle = self.slots.idle.iter().enumerate();

@@ -7,6 +7,7 @@ mod world;
 
 mod concurrency;
 mod doubt;
+mod framing;
 mod gone;
 mod patience;
 mod payloads;

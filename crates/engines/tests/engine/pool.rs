@@ -12,6 +12,7 @@ each_width!(
     max_waiters,
     time_outs_end_the_wait,
     connections_wander_to_who_waits,
+    fetched_before_anybody_is_refused,
     closed_connections_make_room,
     callers_that_wait_and_go,
     min_size_and_idle_time,
@@ -171,6 +172,28 @@ async fn connections_wander_to_who_waits(workers: usize) {
         }
     }
     assert_eq!((web.requests(), web.connections()), (24, 1));
+    drop((web, callers));
+    world.finish().await;
+}
+
+/// One that idles on another worker is no reason to wait, let alone to be refused.
+async fn fetched_before_anybody_is_refused(workers: usize) {
+    let web = Backend::text("ok").await;
+    let settings = PoolSettings { max_waiters: 0, ..at_most(1) };
+    let world = World::with(workers, web.address, pool(settings)).await;
+    let mut callers = Vec::new();
+    for _ in 0..8 {
+        callers.push(caller(&world).await);
+    }
+    for _ in 0..3 {
+        for caller in &mut callers {
+            assert_eq!(caller.get("/", "web").await.status(), 200);
+            // The answer is there a little earlier than the connection is free.
+            gauge(&world, "/pool_cached", 1.0).await;
+        }
+    }
+    assert_eq!((web.requests(), web.connections()), (24, 1));
+    assert_eq!((world.sum("/pool_num_waited"), world.sum("/pool_num_too_many_waiters")), (0.0, 0.0));
     drop((web, callers));
     world.finish().await;
 }

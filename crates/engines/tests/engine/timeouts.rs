@@ -2,7 +2,7 @@
 
 use crate::world::{Settings, World, accept, back_end, head, rest};
 use balance::{AccrualPolicy, Backoff, Nanos};
-use router::{Classifier, Retries, ServerSettings, ServicePartial};
+use router::{Classifier, PoolSettings, Retries, ServerSettings, ServicePartial};
 use std::time::Duration;
 use testkit::each_width;
 use tokio::io::AsyncWriteExt;
@@ -16,6 +16,7 @@ each_width!(
     of_the_server,
     connecting,
     connecting_takes_a_second,
+    binding,
     after_many_requests,
     each_attempt_has_its_own_time,
     ages
@@ -158,6 +159,34 @@ async fn connecting(workers: usize) {
     let world = World::with(workers, hole, Settings { service, ..Settings::default() }).await;
     answered(&world, GET, "503", 300..900).await;
     assert_eq!(world.sum("/cancelled_connects"), 1.0);
+    world.finish().await;
+}
+
+/// dataplane.md §4.6: `bindingTimeoutMs` runs until there is a connection, whether it is being made or waited for.
+async fn binding(workers: usize) {
+    let (hole, _fill, _listener) = crate::world::black_hole().await;
+    let binding_timeout = Some(Nanos::from_millis(300));
+    let world = World::with(workers, hole, Settings { binding_timeout, ..Settings::default() }).await;
+    let text = answered(&world, GET, "502", 300..900).await;
+    let want = "Exceeded 300.milliseconds binding timeout while connecting to /$/inet/127.0.0.1/";
+    assert!(text.contains(want) && text.ends_with(" for name: /svc/web"), "{text}");
+    assert_eq!((world.sum("/cancelled_connects"), world.sum("/service_creation/failures")), (1.0, 1.0));
+    world.finish().await;
+
+    let (listener, address) = back_end().await;
+    let pool = Some(PoolSettings { max: 1, ..PoolSettings::default() });
+    let world =
+        World::with(workers, address, Settings { binding_timeout, pool, ..Settings::default() }).await;
+    let mut first = world.caller().await;
+    first.write_all(GET).await.expect("room");
+    let mut back = accept(&listener).await;
+    head(&mut back).await;
+    let text = answered(&world, GET, "502", 300..900).await;
+    assert!(text.contains(want), "{text}");
+    // The one that has a connection may take its time.
+    back.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.expect("room");
+    assert!(head(&mut first).await.starts_with("HTTP/1.1 200 "));
+    drop((first, back));
     world.finish().await;
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct World {
 pub(crate) struct Settings {
     pub(crate) service: ServicePartial,
     pub(crate) attempt_timeout: Option<Nanos>,
+    pub(crate) binding_timeout: Option<Nanos>,
     pub(crate) accrual: Option<AccrualPolicy>,
     pub(crate) pool: Option<PoolSettings>,
     pub(crate) session: Option<SessionSettings>,
@@ -60,7 +61,9 @@ impl World {
             socket: settings.socket,
             ..ClientPartial::default()
         };
+        let defaults = RouterSettings::default();
         let settings = RouterSettings {
+            binding_timeout: settings.binding_timeout.unwrap_or(defaults.binding_timeout),
             label: "out".into(),
             dtab: dtab.parse().expect("a good dtab"),
             servers: vec![ServerSettings { label: "s".into(), ..settings.server }],
@@ -68,7 +71,7 @@ impl World {
             clients: vec![Scope::global(client)],
             // One key for both.
             stream_after: http.hold_body,
-            ..RouterSettings::default()
+            ..defaults
         };
         let metrics = Metrics::new(width);
         let factory = ClientFactory::new(&settings, &metrics);

@@ -45,7 +45,7 @@ config! {
         dst_prefix "dstPrefix": Path = "/svc", example "/http";
         /// Who binds names.
         interpreter "interpreter": Interpreter = "{kind: default}", example "{kind: io.l5d.fs, dtabFile: /etc/dtab}";
-        /// How long a request waits for its name to be bound the first time, in milliseconds.
+        /// How long a request waits for its name to be bound and for a connection to it, in milliseconds.
         binding_timeout_ms "bindingTimeoutMs": u32 = "10000", example "5000";
         /// How many names and replica sets are kept, and for how long.
         binding_cache "bindingCache": BindingCache = "{}", example "{paths: 100, idleTtlSecs: 60}";
@@ -158,7 +158,7 @@ impl HttpRouter {
         })
     }
 
-    /// How long a request waits for its name to be bound the first time.
+    /// How long a request waits for its name to be bound and for a connection to it.
     pub fn binding_timeout(&self) -> Duration {
         Duration::from_millis(self.binding_timeout_ms.into())
     }

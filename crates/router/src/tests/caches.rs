@@ -55,6 +55,26 @@ async fn a_name_is_bound_once() {
     mesh.check("bindcache/path", "misses 2");
 }
 
+/// What the shared cache has evicted is a miss for a worker that still has it, and counts where everybody sees it.
+#[tokio::test(start_paused = true)]
+async fn evicted_names_are_missed() {
+    let mut mesh = Mesh::new("/svc=>/$/inet/1", sized(2, 2, 1));
+    mesh.get("a", &[status(200)]).await;
+    with_dtab(&mut mesh, "/a=>/b").await;
+    let other = mesh.router.worker(ServerId(0), 1, 7);
+    let first = std::mem::replace(&mut mesh.worker, other);
+    for (host, dtab) in [("b", "/a=>/c"), ("c", "/a=>/d")] {
+        mesh.get(host, &[status(200)]).await;
+        with_dtab(&mut mesh, dtab).await;
+    }
+    mesh.worker = first;
+    mesh.get("a", &[status(200)]).await;
+    with_dtab(&mut mesh, "/a=>/b").await;
+    mesh.check("bindcache/path", "misses 8, evicts 4, oneshots 0");
+    assert!(mesh.metric("service/svc/a/requests") >= 1.0);
+    assert!(mesh.metric("service/svc/web/requests") >= 1.0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn idle_names_go_and_take_their_series_along() {
     let mut mesh = Mesh::new("/svc/a=>/$/inet/1; /svc/b=>/$/inet/2; /svc/c=>/$/inet/3", sized(10, 10, 1));

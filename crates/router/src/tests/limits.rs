@@ -54,7 +54,7 @@ async fn places_are_held_and_given_back() {
     assert_eq!(mesh.get("x", &[Does::Refuses]).await.status, 502);
     assert_eq!(mesh.get("x", &[status(200)]).await.status, 200);
     mesh.check(SERVER, "request_concurrency 0, requests 5, success 3, failures 2, status/503 1, pending 0");
-    mesh.check(SERVER, "failures/too_many_requests 1");
+    mesh.check(SERVER, "failures/too_many_requests 1, nacks 3, nonretryable_nacks 0");
     mesh.check("service/svc/x", "requests 4, pending 0");
 }
 
@@ -117,7 +117,7 @@ async fn the_total_holds_in_back_offs() {
     let mut mesh = Mesh::new("/svc=>/$/inet/127.1/80", timeouts(None, 1000, 300));
     let got = mesh.get("x", &[status(500)]).await;
     assert_eq!((got.status, got.saw.len()), (503, 4));
-    assert!(got.body.starts_with("exceeded 1.second to unspecified"), "{}", got.body);
+    assert!(got.body.starts_with("exceeded 1.seconds to unspecified"), "{}", got.body);
 }
 
 /// dataplane.md §4.6: of two that end together the binding's answer is given.
@@ -207,7 +207,7 @@ async fn the_attempts_time_does_not_run_in_the_queue() {
     let Step::Reply(answer) = mesh.worker.on_deadline(&mut ex, after(1_000).unwrap()) else {
         panic!("the end of the whole request")
     };
-    assert!(answer.body.starts_with(b"exceeded 1.second to unspecified"));
+    assert!(answer.body.starts_with(b"exceeded 1.seconds to unspecified"));
     mesh.worker.on_end(ex, Outcome::Complete, mesh.now);
     mesh.check(CLIENT, "failures/total_timeout 1, failures/attempt_timeout 0");
 }

@@ -80,6 +80,8 @@ pub(super) enum Does {
     Babbles,
     /// Lets the exchange wait for its deadline.
     Hangs,
+    /// Lets it wait for a connection.
+    Drops,
     /// Answers, and breaks off in the body.
     Cuts,
 }
@@ -249,7 +251,10 @@ impl Mesh {
         got: &mut Got,
     ) -> Result<Step, Outcome> {
         let failure = match does {
-            Does::Hangs => {
+            Does::Hangs | Does::Drops => {
+                if matches!(does, Does::Hangs) {
+                    ex.connected(self.now);
+                }
                 self.now = ex.deadline().expect("a script that hangs needs a time-out");
                 return Ok(self.worker.on_deadline(ex, self.now));
             }

@@ -371,6 +371,42 @@ async fn retries_do_not_multiply_connects() {
     mesh.check("service/svc/x", "retries/total 0, failures 1");
 }
 
+/// §5.2: a retry draws again, so that another branch of a union answers where one cannot be reached. Each is tried to its
+/// end once.
+#[tokio::test(start_paused = true)]
+async fn retries_go_to_other_branches() {
+    let halves = "/svc/* => 1 * /$/inet/127.1/80 & 1 * /$/inet/127.1/81";
+    let mut mesh = Mesh::new(halves, classifier(Classifier::RetryableRead5xx));
+    let connects = |got: &Got, port: u16| got.saw.iter().filter(|(to, _)| *to == port).count();
+    let mut retried = 0;
+    for _ in 0..50 {
+        let mut script = |port| if port == 80 { Does::Refuses } else { status(200) };
+        let got = mesh.play(request("GET", "x"), true, &mut script).await;
+        assert_eq!((got.status, connects(&got, 81)), (200, 1));
+        assert!([0, 26].contains(&connects(&got, 80)));
+        retried += usize::from(connects(&got, 80) > 0);
+    }
+    assert!((10..40).contains(&retried), "{retried}");
+    mesh.check("service/svc/x", &format!("requests 50, success 50, retries/total {retried}"));
+    // What answers badly is asked again; what cannot be reached is not.
+    for _ in 0..10 {
+        let mut failures = 3;
+        let mut script = |port| {
+            failures -= i32::from(port == 81);
+            if port == 80 { Does::Refuses } else { status(if failures >= 0 { 500 } else { 200 }) }
+        };
+        let got = mesh.play(request("GET", "x"), true, &mut script).await;
+        assert_eq!((got.status, connects(&got, 81)), (200, 4));
+        assert!([0, 26].contains(&connects(&got, 80)));
+    }
+    let mut mesh = Mesh::new(halves, classifier(Classifier::RetryableRead5xx));
+    let got = mesh.get("x", &[Does::Refuses]).await;
+    assert_eq!((got.status, connects(&got, 80), connects(&got, 81)), (502, 26, 26));
+    mesh.check("service/svc/x", "retries/total 1, retries/budget_exhausted 0, failures 1");
+    let got = mesh.send(request("POST", "x"), &[Does::Refuses]).await;
+    assert_eq!((got.status, got.saw.len()), (502, 26), "the classifier does not retry it");
+}
+
 /// A connection that closes just when a request is sent on it: where the request may not be repeated it fails, but that
 /// says nothing about the endpoint.
 #[tokio::test(start_paused = true)]

@@ -59,7 +59,7 @@ async fn the_total_covers_retries() {
     let before = mesh.now;
     let got = mesh.get("x", &[Does::Hangs]).await;
     assert_eq!((got.status, got.saw.len(), mesh.now - before), (503, 4, Nanos::from_millis(1000)));
-    assert!(got.body.starts_with("exceeded 1.second to unspecified"), "{}", got.body);
+    assert!(got.body.starts_with("exceeded 1.seconds to unspecified"), "{}", got.body);
 }
 
 /// Row 81, and a name whose addresses stay unknown.
@@ -93,6 +93,42 @@ async fn row_81_binding_timeout() {
     let (got, ()) = tokio::join!(mesh.get("half", &script), later);
     assert_eq!((got.status, got.saw[0].0), (200, 81));
     assert!((mesh.now - before).millis() < 200, "{:?}", mesh.now - before);
+}
+
+/// §4.6: the binding's time runs until there is a connection, over all replicas that are tried.
+#[tokio::test(start_paused = true)]
+async fn connects_that_hang_end_with_the_bindings_time() {
+    let limited = |settings| RouterSettings { binding_timeout: Nanos::from_millis(700), ..settings };
+    let refused = [Does::Refuses, Does::Refuses, Does::Drops];
+    for (script, connects) in [(&refused[2..], 1), (&refused[..], 3)] {
+        let mut mesh = Mesh::new("/svc/x=>/$/inet/127.1/80", limited(no_accrual(RouterSettings::default())));
+        let before = mesh.now;
+        let got = mesh.get("x", script).await;
+        assert_eq!((got.status, got.saw.len(), (mesh.now - before).millis()), (502, connects, 700));
+        let want =
+            "Exceeded 700.milliseconds binding timeout while connecting to /$/inet/127.1/80 for name: /svc/x";
+        assert_eq!(got.body, want);
+        mesh.check("service/svc/x", "failures 1, failures/binding_timeout 1, pending 0");
+        mesh.check(CLIENT, &format!("service_creation/failures {connects}, requests 0, pending 0"));
+        mesh.check(CLIENT, "failures/binding_timeout 1, loadbalancer/load 0");
+    }
+    // A connection that is there ends it, and a request that needs another one later has as much time again.
+    let attempts = timeouts(Classifier::RetryableRead5xx, 0, 1000);
+    let mut mesh = Mesh::new("/svc/x=>/$/inet/127.1/80", limited(attempts));
+    let before = mesh.now;
+    let got = mesh.get("x", &[Does::Hangs, Does::Drops]).await;
+    assert_eq!((got.status, got.saw.len(), (mesh.now - before).millis()), (502, 2, 1701));
+    assert!(
+        got.body.starts_with("Exceeded 700.milliseconds binding timeout while connecting"),
+        "{}",
+        got.body
+    );
+    // Replicas that let requests wait so long are held ill.
+    let mut mesh = Mesh::new("/svc/x=>/$/inet/127.1/80", limited(RouterSettings::default()));
+    for _ in 0..5 {
+        mesh.get("x", &[Does::Drops]).await;
+    }
+    mesh.check(CLIENT, "failure_accrual/removals 1");
 }
 
 /// Requests wait for their name, and for its addresses, and then go on.

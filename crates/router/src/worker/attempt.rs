@@ -10,7 +10,7 @@ use crate::header::Known;
 use crate::seam::{RequestHead, Step};
 use crate::stats::client as idx;
 use balance::Nanos;
-use naming::{Bound, Leaf};
+use naming::{Bound, BoundTree, Leaf};
 use std::sync::Arc;
 
 impl WorkerRouter {
@@ -26,12 +26,22 @@ impl WorkerRouter {
             Some(Bound::Failed(why)) => self.refuse(ex, Fault::BindingFailed, why, false, now),
             Some(Bound::Tree(tree)) => {
                 self.router.count_tree(&entry, tree, now);
-                match entry::draw(tree, &mut self.rng) {
+                match self.draw(ex, tree) {
                     Some(leaf) => self.dispatch(ex, head, &entry, leaf, now),
                     None => self.unroutable(ex, &entry, now),
                 }
             }
         }
+    }
+
+    /// One leaf of the tree, by the weights of those that have not been found unreachable for this request.
+    #[inline]
+    fn draw<'a>(&mut self, ex: &Exchange, tree: &'a BoundTree<Client>) -> Option<&'a Arc<Leaf<Client>>> {
+        if ex.exhausted.is_empty() {
+            return entry::draw(tree, &mut self.rng);
+        }
+        // The tree may have changed to one without any other.
+        entry::draw_other(tree, &ex.exhausted, &mut self.rng).or_else(|| entry::draw(tree, &mut self.rng))
     }
 
     pub(super) fn wait(&mut self, ex: &mut Exchange, wait: crate::seam::BindingWait, now: Nanos) -> Step {
@@ -82,7 +92,7 @@ impl WorkerRouter {
             return self.unroutable(ex, entry, now);
         };
         if picked.is_marked_down() && !picked.reconnects(now) {
-            return self.marked_down(ex, client, now);
+            return self.marked_down(ex, head, client, now);
         }
         client.budget.deposit(now);
         let route = entry.route(leaf);
@@ -101,10 +111,19 @@ impl WorkerRouter {
 
     /// All replicas are marked down, and it is not time to find out whether one is back: nobody waits for a connect.
     #[cold]
-    fn marked_down(&mut self, ex: &mut Exchange, client: &Client, now: Nanos) -> Step {
+    fn marked_down(
+        &mut self,
+        ex: &mut Exchange,
+        head: &mut impl RequestHead,
+        client: &Client,
+        now: Nanos,
+    ) -> Step {
         let shard = client.stats.block.shard(self.worker);
         shard.inc(idx::CREATION_FAILURES);
         client.stats.faults.count(Fault::MarkedDown);
+        if self.may_go_elsewhere(ex, client, now) {
+            return self.retry(ex, head, now);
+        }
         let text = answer::marked_down(&client.stats.label);
         self.refuse(ex, Fault::MarkedDown, &text, false, now)
     }
@@ -128,6 +147,7 @@ impl WorkerRouter {
             sent: now,
             answered: false,
             acquired: None,
+            queued: false,
             deadline: leaf.replicas.settings.attempt_timeout.map_or(NEVER, |timeout| now + timeout),
             refused: 0,
             requeues: 0,
@@ -164,7 +184,11 @@ impl WorkerRouter {
         (attempt.probe, attempt.reconnect) = (choice.probe, choice.reconnect);
         attempt.band = band;
         attempt.sent = now;
-        attempt.acquired = None;
+        attempt.queued = false;
+        if attempt.acquired.take().is_some() {
+            // It had a connection, and wants another one now.
+            ex.binding_deadline = now + self.router.settings.binding_timeout;
+        }
         attempt.start_clock(now);
         attempt.requeued += 1;
         attempt.client().stats.block.shard(self.worker).inc(idx::REQUEUES);

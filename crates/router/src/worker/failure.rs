@@ -3,7 +3,8 @@
 use super::WorkerRouter;
 use crate::answer::{self, Fault};
 use crate::classify::Class;
-use crate::client::Picked;
+use crate::client::{Client, Picked};
+use crate::entry;
 use crate::exchange::{Attempt, Exchange, Phase};
 use crate::seam::{Failure, RequestHead, Sent, Step};
 use crate::stats::client as idx;
@@ -24,7 +25,7 @@ impl WorkerRouter {
     ) -> Step {
         debug_assert_eq!(ex.phase, Phase::Sending, "{ex:?}");
         match failure {
-            Failure::Connect { .. } => self.refused(ex, now),
+            Failure::Connect { .. } => self.refused(ex, head, now),
             Failure::TooManyWaiters => self.crowded(ex, Fault::TooManyWaiters, answer::TOO_MANY_WAITERS, now),
             Failure::Exhausted { reason } => {
                 self.crowded(ex, Fault::Connect, &answer::exhausted(&reason), now)
@@ -52,7 +53,10 @@ impl WorkerRouter {
     /// [`Exchange::deadline`] has passed. The engine gives up the back end's connection if there is one.
     pub fn on_deadline(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
         let attempt_deadline = ex.attempt.as_ref().map(|a| a.deadline);
+        let unconnected = ex.attempt.as_ref().is_some_and(|a| a.acquired.is_none());
+        let end = attempt_deadline.unwrap_or(ex.total_deadline).min(ex.total_deadline);
         match ex.phase {
+            Phase::Sending if unconnected && ex.binding_deadline <= end => self.unconnected(ex, now),
             Phase::Sending if attempt_deadline.is_some_and(|d| d < ex.total_deadline) => {
                 self.attempt_timed_out(ex, now)
             }
@@ -62,8 +66,8 @@ impl WorkerRouter {
         }
     }
 
-    /// No connection: another replica, unless none is fit.
-    fn refused(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+    /// No connection: another replica, unless none is fit; then another branch of the name, if the classifier retries.
+    fn refused(&mut self, ex: &mut Exchange, head: &mut impl RequestHead, now: Nanos) -> Step {
         if let Some(attempt) = &ex.attempt {
             // Before it is abandoned, so that a probe that was refused counts as one.
             attempt.endpoint.refused(self.worker, now, &mut self.rng);
@@ -81,6 +85,9 @@ impl WorkerRouter {
             } else if let Some(other) = self.other(&client, &ex.tried, now) {
                 return self.reassign(ex, attempt, other, now);
             }
+        }
+        if self.may_go_elsewhere(ex, &client, now) {
+            return self.retry(ex, head, now);
         }
         let Some(entry) = ex.entry.clone() else { return self.lost(ex, now) };
         let addresses = client.addresses();
@@ -169,6 +176,21 @@ impl WorkerRouter {
         self.refuse(ex, Fault::AttemptTimeout, &text, false, now)
     }
 
+    /// The name is bound, but there was no connection in time.
+    fn unconnected(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        if let Some(attempt) = ex.attempt.as_ref().filter(|attempt| !attempt.queued) {
+            attempt.endpoint.refused(self.worker, now, &mut self.rng);
+        }
+        if let Some(attempt) = ex.stop(now) {
+            let stats = &attempt.client().stats;
+            let shard = stats.block.shard(self.worker);
+            shard.inc(idx::CREATION_FAILURES);
+            shard.record(idx::ACQUISITION, now.since(attempt.sent).millis());
+            stats.faults.count(Fault::BindingTimeout);
+        }
+        self.binding_timed_out(ex, now)
+    }
+
     fn binding_timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
         let Some(entry) = ex.entry.clone() else { return self.lost(ex, now) };
         let tree = match entry.binding.load().as_deref() {
@@ -234,6 +256,17 @@ impl WorkerRouter {
         let Some(entry) = &ex.entry else { return false };
         let classifier = entry.service.settings.classifier;
         classifier.no_reply(ex.method, ex.replayable) == Class::Retryable && self.withdraw(ex, now)
+    }
+
+    /// Whether a request that `client` cannot be connected to is tried on another branch of its name's tree. That client is
+    /// not tried again for it: retries must not multiply connects to what is closed.
+    pub(super) fn may_go_elsewhere(&mut self, ex: &mut Exchange, client: &Client, now: Nanos) -> bool {
+        ex.exhausted.push(client.serial);
+        let other = ex.entry.as_ref().is_some_and(|entry| match entry.binding.load().as_deref() {
+            Some(naming::Bound::Tree(tree)) => entry::has_other(tree, &ex.exhausted),
+            _ => false,
+        });
+        other && self.may_retry(ex, now)
     }
 
     /// The engine broke the protocol of the seam, or the exchange was over.

@@ -10,6 +10,7 @@ use crate::exchange::{Exchange, NEVER, Phase, Verdict};
 use crate::header::{Known, Name};
 use crate::identify::{self, Nameless};
 use crate::seam::{Arrival, RequestHead, Step};
+use crate::stats::server;
 use crate::{absolute, context, hop, text};
 use balance::Nanos;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ impl WorkerRouter {
     #[cold]
     fn turn_away(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
         let fault = Fault::TooManyRequests;
+        self.server.block.shard(self.worker).inc(server::NACKS);
         ex.phase = Phase::Answered;
         ex.verdict = Verdict { status: fault.status(), class: Class::Failure, fault: Some(fault), at: now };
         Step::Reply(answer::refusal())
@@ -111,10 +113,13 @@ impl WorkerRouter {
         }
     }
 
-    /// The entry of the name without a dtab of its own.
+    /// The entry of the name without a dtab of its own. One the shared cache has evicted is a miss here, too: what it counts
+    /// is shown no more.
     #[inline]
     fn plain(&mut self, now: Nanos) -> Result<Arc<Entry>, Refused> {
-        if let Some(entry) = self.paths.get(self.name.as_bytes()) {
+        if let Some(entry) = self.paths.get(self.name.as_bytes())
+            && !entry.retired.load(Relaxed)
+        {
             return Ok(Arc::clone(entry));
         }
         self.missed(now)
@@ -136,7 +141,9 @@ impl WorkerRouter {
         self.key.extend_from_slice(self.name.as_bytes());
         // The name comes last; its length tells where it begins.
         self.key.extend_from_slice(&(self.name.as_bytes().len() as u64).to_le_bytes());
-        if let Some(entry) = self.overrides.get(&self.key) {
+        if let Some(entry) = self.overrides.get(&self.key)
+            && !entry.retired.load(Relaxed)
+        {
             return Ok(Arc::clone(entry));
         }
         let local = context::parse_dtabs(&self.key[..dtabs])

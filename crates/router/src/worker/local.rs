@@ -72,14 +72,21 @@ impl WorkerRouter {
         Some(self.stand_in(ex, 200, body.into_bytes(), now))
     }
 
-    /// The answer to a TRACE request on its way back: with what is known here, if that was asked for.
+    /// The answer to a TRACE request on its way back that asked for what is known here. `told` stands for its body where
+    /// that cannot be kept.
     #[cold]
-    pub(super) fn add_context(&self, ex: &Exchange, head: &mut impl ResponseHead, now: Nanos) -> OnResponse {
+    pub(super) fn add_context(
+        &self,
+        ex: &Exchange,
+        head: &mut impl ResponseHead,
+        told: &str,
+        now: Nanos,
+    ) -> OnResponse {
         let (Some(diagnosis), Some(attempt), Some(entry)) = (&ex.diagnosis, &ex.attempt, &ex.entry) else {
             return OnResponse::Forward;
         };
         // Answers of these statuses have no body.
-        if !diagnosis.context || matches!(head.status(), 204 | 304) {
+        if matches!(head.status(), 204 | 304) {
             return OnResponse::Forward;
         }
         let context = diagnosis.text(&Place {
@@ -92,7 +99,7 @@ impl WorkerRouter {
         if diagnose::extensible(head, self.router.settings.stream_after) {
             return OnResponse::Extend(format!("\n\n{context}").into_bytes());
         }
-        let body = format!("{}\n{context}", diagnose::discarded(head));
+        let body = format!("{told}\n{context}");
         head.remove(Known::ContentEncoding.into());
         OnResponse::Substitute(body.into_bytes())
     }

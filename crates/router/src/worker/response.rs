@@ -7,7 +7,7 @@ use crate::exchange::{Exchange, Phase, Verdict};
 use crate::header::Known;
 use crate::seam::{OnResponse, RequestHead, ResponseHead, Step};
 use crate::stats::service as idx;
-use crate::{context, hop};
+use crate::{context, diagnose, hop};
 use balance::Nanos;
 
 impl WorkerRouter {
@@ -56,6 +56,8 @@ impl WorkerRouter {
         class: Class,
         now: Nanos,
     ) -> OnResponse {
+        // As the back end sent it.
+        let told = ex.diagnosis.as_ref().filter(|asked| asked.context).map(|_| diagnose::discarded(head));
         hop::strip(head, &mut self.scratch);
         hop::add_via(head);
         let success = class == Class::Success;
@@ -77,9 +79,9 @@ impl WorkerRouter {
         ex.verdict = Verdict { status: head.status(), class, fault, at: now };
         ex.phase = Phase::Forwarding;
         ex.leave_server();
-        let decision = match ex.diagnosis {
+        let decision = match told {
             None => OnResponse::Forward,
-            Some(_) => self.add_context(ex, head, now),
+            Some(told) => self.add_context(ex, head, &told, now),
         };
         if self.entrance.clear_context { clear(head, decision) } else { decision }
     }

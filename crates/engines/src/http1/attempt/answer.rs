@@ -68,13 +68,15 @@ impl Attempt<'_> {
     }
 
     /// Whether the answer waits until its body is whole, of which so many bytes are here. A small one does: if it breaks
-    /// off, there can be another attempt.
+    /// off, there can be another attempt. So does one of HTTP/1.0 that only the connection's end delimits, while it is
+    /// small: whole, it has a length, and the caller's connection can be kept (dataplane.md §4.3).
     fn holds(&self, body: Body, here: usize) -> bool {
         let settings = &self.server.settings;
         match body {
             Body::None => false,
             Body::Length(n) if here as u64 >= n => false,
             Body::Length(n) if n <= settings.hold_body => true,
+            Body::UntilClose if self.work.response.version() == Version::Http10 => true,
             _ => settings.hold_all.is_some(),
         }
     }
@@ -105,12 +107,24 @@ impl Attempt<'_> {
             Ok(used) => used,
             Err(e) => return Some(malformed(e.0.to_owned())),
         };
-        if let Some(most) = self.server.settings.hold_all
-            && download.held.len() as u64 > most
-        {
-            return Some(too_long(most));
+        let here = download.held.len() as u64;
+        match self.server.settings.hold_all {
+            Some(most) if here > most => return Some(too_long(most)),
+            None if here > self.server.settings.hold_body && download.framed.body == Body::UntilClose => {
+                return self.release_held(worker);
+            }
+            _ => {}
         }
         if download.decoder.is_done() { self.held_whole(used < bytes.len(), worker) } else { None }
+    }
+
+    /// An answer of unknown length is not as small as was hoped: what is here of it goes on, and the rest as it comes.
+    fn release_held(&mut self, worker: &Worker) -> Option<Ended> {
+        let download = &mut self.work.flow.download;
+        let (held, framed) = (std::mem::take(&mut download.held), download.framed);
+        let after = self.decide(framed, &held, false, worker);
+        worker.recycle(held);
+        after.end()
     }
 
     /// The back end's connection ended while its answer was held.
@@ -127,6 +141,7 @@ impl Attempt<'_> {
         let held = std::mem::take(&mut download.held);
         download.passed = 0;
         let framed = ResponseFraming { body: Body::Length(held.len() as u64), ..download.framed };
+        (self.work.response.length, self.work.response.chunked) = (Some(held.len() as u64), false);
         // The router may put something behind one that is held for its size, for which it must be at hand.
         if held.len() as u64 <= self.server.settings.hold_body.max(READ_SIZE as u64) {
             let after = self.decide(framed, &held, excess, worker);

@@ -110,6 +110,23 @@ fn idle_connections_are_known_to_those_who_wait() {
     assert!(slots.idle.iter().all(|n| n.load(SeqCst) == 0));
 }
 
+/// `maxWaiters` counts those for whom nothing idles.
+#[test]
+fn nobody_is_refused_for_whom_a_connection_idles() {
+    let slots = slots(1, 0);
+    let mut held = slot(&slots);
+    assert!(is_full(&slots));
+    held.set_idle(Some(1));
+    let Entry::Wait(turn) = slots.enter(0) else { panic!("{slots:?}") };
+    assert!(turn.borrows() && turn.holders().eq([1]));
+    assert!(is_full(&slots), "that one is promised");
+    drop(turn);
+    held.set_idle(None);
+    assert!(is_full(&slots));
+    drop(held);
+    assert_eq!(counts(&slots), (0, 0));
+}
+
 /// Eight threads, three slots: never more at a time, nobody is forgotten, nothing is left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_is_forgotten() {
