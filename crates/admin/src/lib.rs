@@ -5,6 +5,7 @@
 
 mod builtin;
 mod client;
+mod lenient;
 mod loggers;
 mod patient;
 mod reply;
