@@ -9,6 +9,7 @@ mod client;
 mod diagnostics;
 mod events;
 mod guard;
+mod lenient;
 mod loggers;
 mod patient;
 pub mod query;

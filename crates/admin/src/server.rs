@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::lenient::Lenient;
 use crate::patient::{Limit, Patient};
 use crate::{Request, Response, Routes, status};
 
@@ -178,7 +179,7 @@ impl Admin {
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head)
-                .serve_connection(TokioIo::new(Patient::new(stream, limit)), service);
+                .serve_connection(TokioIo::new(Lenient::new(Patient::new(stream, limit))), service);
             let mut served = std::pin::pin!(served);
             // Errors are the client's: a reset, a head that is no HTTP, one that came too slowly.
             tokio::select! {

@@ -27,7 +27,7 @@
 ///
 /// Defaults and examples are YAML texts, read by the same decoder as documents. `, from 1 to 60` gives bounds to the
 /// schema and the reference, `, check f` holds documents to them: it runs `fn f(value: &T) -> Result<(), String>` on a
-/// decoded value, and the text becomes a fault at the value. A default outside its bounds makes the key required. A doc
+/// decoded value, and the text becomes a fault at the value. `, missing "text"` is what is said when a required key is not there. A default outside its bounds makes the key required. A doc
 /// comment that begins with "Accepted without effect:" says why the key does nothing; such keys are listed. `rule f;` at the
 /// end runs `fn f(value: &Budget, places: Places, cx: &mut Context) -> Option<()>`, which records its own faults.
 ///
@@ -41,7 +41,7 @@ macro_rules! config {
             $(
                 $(#[doc = $field_doc:expr])*
                 $field:ident $key:literal : $ty:ty $(= $default:literal)? $(, from $min:literal $(to $max:literal)?)?
-                    $(, check $check:path)? $(, example $example:literal)? ;
+                    $(, check $check:path)? $(, missing $missing:literal)? $(, example $example:literal)? ;
             )*
         }
         $(later { $($later:literal),* $(,)? })?
@@ -81,7 +81,8 @@ macro_rules! config {
             #[allow(unused_mut, unused_variables)]
             fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
                 $(
-                    let $field = object.field::<$ty>($key, $crate::config!(@option $($default)?), cx);
+                    let $field =
+                        object.field::<$ty>($key, $crate::config!(@option $($default)?), $crate::config!(@option $($missing)?), cx);
                     $(let $field = object.checked::<$name, _>($key, $field, $check, cx);)?
                 )*
                 let places = object.places();
@@ -143,7 +144,7 @@ macro_rules! config {
 
             fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
                 $(
-                    let $field = object.field::<Option<$ty>>($key, None, cx);
+                    let $field = object.field::<Option<$ty>>($key, None, None, cx);
                     $(let $field = match $field {
                         Some(Some(value)) => object.checked::<$name, _>($key, Some(value), $check, cx).map(Some),
                         other => other,

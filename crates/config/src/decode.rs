@@ -13,6 +13,7 @@ pub struct Context {
     faults: Vec<Fault>,
     is_directory: fn(&Path) -> bool,
     is_file: fn(&Path) -> bool,
+    variable: fn(&str) -> Option<String>,
     /// The key whose value is being read, for messages.
     key: Option<&'static str>,
 }
@@ -20,7 +21,9 @@ pub struct Context {
 impl Context {
     /// A context that asks the real file system.
     pub fn new(source: Source) -> Context {
-        Context { source, faults: Vec::new(), is_directory: Path::is_dir, is_file: Path::is_file, key: None }
+        let variable = |name: &str| std::env::var(name).ok();
+        let (is_directory, is_file) = (Path::is_dir, Path::is_file);
+        Context { source, faults: Vec::new(), is_directory, is_file, variable, key: None }
     }
 
     /// Replaces the question whether a file or a directory exists, for checks away from the machine the document is
@@ -28,6 +31,17 @@ impl Context {
     #[must_use]
     pub fn with_files(self, is_there: fn(&Path) -> bool) -> Context {
         Context { is_directory: is_there, is_file: is_there, ..self }
+    }
+
+    /// Replaces the question for an environment variable, for the same.
+    #[must_use]
+    pub fn with_variables(self, variable: fn(&str) -> Option<String>) -> Context {
+        Context { variable, ..self }
+    }
+
+    /// The value of an environment variable, if it is set.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        (self.variable)(name)
     }
 
     /// Records a fault.
@@ -66,6 +80,11 @@ impl Context {
     /// Records that a value is not what its key takes.
     pub(crate) fn wrong(&mut self, node: &Node, message: String, expected: &Type) {
         self.fault(Fault::new(node.span, message).expected(expected.describe()));
+    }
+
+    /// The key whose value is being read, if it is one's.
+    pub(crate) fn key(&self) -> Option<&'static str> {
+        self.key
     }
 
     /// Records that a value has the wrong shape altogether; unreadable ones were reported before.
@@ -232,11 +251,13 @@ impl<'a> Object<'a> {
             .filter(|node| !node.is_null())
     }
 
-    /// Takes and decodes a key; its default, or absence, when it is not there. `None` means a fault was recorded.
+    /// Takes and decodes a key; its default, or absence, when it is not there. `None` means a fault was recorded, of a key
+    /// that is not there with the text `missing`, if any.
     pub fn field<T: Decode>(
         &mut self,
         key: &'static str,
         default: Option<&str>,
+        missing: Option<&str>,
         cx: &mut Context,
     ) -> Option<T> {
         if let Some(node) = self.take(key) {
@@ -250,9 +271,12 @@ impl<'a> Object<'a> {
             None => T::absent(),
         };
         if value.is_none() {
-            let fault =
-                Fault::new(Span { end: self.span.start, ..self.span }, format!("key `{key}` is missing"));
-            cx.fault(fault.expected(T::describe().describe()));
+            let expected = T::describe().describe();
+            let (message, expected) = match missing {
+                Some(text) => (text.to_owned(), format!("the key `{key}`: {expected}")),
+                None => (format!("key `{key}` is missing"), expected),
+            };
+            cx.fault(Fault::new(Span { end: self.span.start, ..self.span }, message).expected(expected));
         }
         value
     }
@@ -285,13 +309,16 @@ impl<'a> Object<'a> {
         Places { entries: self.entries, span: self.span }
     }
 
-    /// Records what nobody took: keys that are not built yet, or not with this value, keys of older Linkerds, and
-    /// unknown ones.
+    /// Records what nobody took: keys that are not built yet and ask for something, or not with this value, keys of older
+    /// Linkerds, and unknown ones.
     pub fn finish(self, meta: &ObjectMeta, cx: &mut Context) {
         for Entry { key, value } in
             self.entries.iter().filter(|entry| !self.taken.contains(&entry.key.as_str()))
         {
             if meta.later.contains(&key.as_str()) {
+                if is_nothing(value) {
+                    continue;
+                }
                 cx.fault(Fault::not_built(key.span, format!("key `{}`", key.value)));
             } else if let Some(only) = meta.only.iter().find(|only| only.key == key.value) {
                 only_default(only, value, cx);
@@ -320,6 +347,11 @@ impl<'a> Object<'a> {
             None => fault.expected(list_of(built)),
         }
     }
+}
+
+/// Whether a value asks for nothing: null is like no key at all (dataplane.md §1.3), and so is a list without elements.
+fn is_nothing(value: &Node) -> bool {
+    value.is_null() || value.list().is_some_and(<[Node]>::is_empty)
 }
 
 /// Holds a value to the only one that is built.

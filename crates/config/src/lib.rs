@@ -8,6 +8,7 @@ mod build;
 mod declare;
 mod decode;
 mod fault;
+mod json;
 mod kinds;
 mod meta;
 mod naming;

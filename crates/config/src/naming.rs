@@ -68,13 +68,32 @@ fn missing_semicolon(error: &ParseError, text: &str, expected: &Type) -> Option<
     begins.then(|| "is the `;` between this entry and the one before missing?".to_owned())
 }
 
-/// The parser's message; of a long text only what it wanted and found, because the caret shows the rest.
+/// The parser's message; of a long text it quotes the part around the place, because the caret shows the rest.
 fn one_line(error: &ParseError, text: &str) -> String {
     let message = error.to_string();
-    let short = text.len() <= 60 && !text.contains('\n');
-    let end = if short { message.len() } else { message.find(" at '").unwrap_or(message.len()) };
+    if text.len() <= 60 && !text.contains('\n') {
+        return message.chars().flat_map(visible).collect();
+    }
+    let end = message.find(" at '").unwrap_or(message.len());
     let line: String = message[..end].chars().flat_map(visible).collect();
-    if short { line } else { shortened(&line) }
+    format!("{} at '{}'", shortened(&line), around(error.offset, text))
+}
+
+/// How much of a long text is quoted before the place where it stops making sense, and behind it, in characters.
+const AROUND: usize = 20;
+
+/// The part of a long text around an offset, with the character there in brackets; empty ones mean the end.
+fn around(offset: usize, text: &str) -> String {
+    let at = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let (before, from) = text.split_at(at);
+    let start = before.char_indices().rev().nth(AROUND - 1).map_or(0, |(start, _)| start);
+    let mut rest = from.chars();
+    let found: String = rest.next().into_iter().flat_map(visible).collect();
+    let after: String = rest.by_ref().take(AROUND).flat_map(visible).collect();
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    let before_shown: String = before[start..].chars().flat_map(visible).collect();
+    let more = rest.next().is_some();
+    format!("{}{before_shown}[{found}]{after}{}", dots(start > 0), dots(more))
 }
 
 fn visible(char: char) -> Vec<char> {
@@ -98,8 +117,10 @@ fn written_offset(written: &str, scalar: &Scalar, offset: usize) -> usize {
     let mut at = body(written, scalar.style);
     let mut last = at;
     for (index, wanted) in scalar.text.char_indices() {
+        at += continuation(&written[at..], scalar.style);
         if !wanted.is_whitespace() {
             at += blanks(&written[at..]);
+            at += continuation(&written[at..], scalar.style);
         }
         last = at;
         if index >= offset {
@@ -126,6 +147,18 @@ fn body(written: &str, style: Style) -> usize {
 
 fn blanks(written: &str) -> usize {
     written.len() - written.trim_start().len()
+}
+
+/// The length of a line break that is taken back by a backslash, with the blanks the next line begins with: it stands for
+/// nothing.
+fn continuation(written: &str, style: Style) -> usize {
+    let mut rest = written;
+    if style == Style::DoubleQuoted {
+        while let Some(next) = rest.strip_prefix("\\\n").or_else(|| rest.strip_prefix("\\\r\n")) {
+            rest = next.trim_start_matches([' ', '\t', '\r', '\n']);
+        }
+    }
+    written.len() - rest.len()
 }
 
 /// How many written bytes one resolved character takes.
@@ -170,6 +203,8 @@ mod tests {
         check("/a =>\n    !", Style::Plain, "/a => !", '!');
         check("'/a''b => !'", Style::SingleQuoted, "/a'b => !", '!');
         check("\"\\t/a\\x20\\u0041 => !\"", Style::DoubleQuoted, "\t/a A => !", '!');
+        check("\"/a => \\\n   /b;\\\r\n  \\ /c => !\"", Style::DoubleQuoted, "/a => /b; /c => !", '!');
+        check("\"/a => b  \\\n   c !\"", Style::DoubleQuoted, "/a => b  c !", 'c');
         check("|\n    /a => /b ;\n    /c => !\n", Style::Block, "/a => /b ;\n/c => !\n", '!');
         check(">- # folded\n    /a => /b ;\n\n    /c => !\n", Style::Block, "/a => /b ;\n/c => !", '!');
         check("/ä => !", Style::Plain, "/ä => !", '!');

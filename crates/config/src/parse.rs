@@ -1,6 +1,8 @@
-//! From text to the spanned tree: YAML and JSON through one event parser (every JSON document is a YAML one).
+//! From text to the spanned tree: YAML and JSON through one event parser (every JSON document is a YAML one; that it is one
+//! is seen to before).
 
 use crate::build::Builder;
+use crate::json;
 use crate::{Fault, Faults, Node, Source, Span, Value};
 use granit_parser::{Event, Marker, Options, Parser, ScanError};
 
@@ -35,6 +37,9 @@ impl Document {
         if text.len() > MAX_BYTES {
             let message = format!("the document has {} bytes, the limit is {MAX_BYTES}", text.len());
             return Err(Faults::new(source, vec![Fault::new(Span::NOWHERE, message)]));
+        }
+        if let Some(fault) = json::fault(&source) {
+            return Err(Faults::new(source, vec![fault]));
         }
         let (root, mut faults) = tree(&source);
         match root {
@@ -106,7 +111,7 @@ fn tree(source: &Source) -> (Option<Node>, Vec<Fault>) {
 
 fn syntax(source: &Source, error: &ScanError, open: Option<(char, Span)>) -> Fault {
     let offset = byte_offset(source, error.marker()).min(source.text().len());
-    let language = if source.text().trim_start().starts_with('{') { "JSON" } else { "YAML" };
+    let language = if json::is_json(source.text()) { "JSON" } else { "YAML" };
     let bracket = open.map(|(bracket, span)| {
         format!("is the `{bracket}` of line {} closed?", source.position(span.start).line)
     });

@@ -102,6 +102,10 @@ impl Decode for u16 {
 fn integer(node: &Node, cx: &mut Context, expected: &Type) -> Option<i64> {
     let value = whole(node, cx, expected)?;
     let Type::Int { min, max } = *expected else { return Some(value) };
+    if let Some(key) = cx.key().filter(|_| min == 0 && value < 0) {
+        cx.wrong(node, format!("{key} must be non-negative: {value}"), expected);
+        return None;
+    }
     if value < min || value > max {
         return too_large(node, cx, expected);
     }

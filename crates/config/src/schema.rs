@@ -83,9 +83,11 @@ impl Definitions {
             }
         }
         for key in meta.later {
-            let never =
-                json!({ "description": "Known to Linkerd 1.7, not built yet in Wayleave.", "not": {} });
-            properties.insert((*key).to_owned(), never);
+            let nothing = json!({
+                "description": "Known to Linkerd 1.7, not built yet in Wayleave.",
+                "anyOf": [{ "type": "null" }, { "type": "array", "maxItems": 0 }],
+            });
+            properties.insert((*key).to_owned(), nothing);
         }
         for only in meta.only {
             properties.insert(only.key.to_owned(), only_value(only));

@@ -56,7 +56,7 @@ impl<S: Scope> Decode for Scopes<S> {
         let mut object = Object::new(node, &Self::describe(), cx)?;
         let kind = object.take("kind");
         if kind.and_then(Node::text) == Some(STATIC) {
-            let entries = object.field::<Vec<ScopeEntry<S>>>("configs", None, cx);
+            let entries = object.field::<Vec<ScopeEntry<S>>>("configs", None, None, cx);
             let only_these = crate::ObjectMeta { keys: &[], later: &[], only: &[], former: &[], ..*S::META };
             object.finish(&only_these, cx);
             return entries.map(|entries| Scopes { entries });

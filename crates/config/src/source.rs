@@ -112,6 +112,14 @@ impl Source {
         Position { line, column }
     }
 
+    /// The offset of a place given by its line and its byte in that line, both counted from 1; at most the text's end.
+    pub(crate) fn offset(&self, line: usize, byte: usize) -> usize {
+        let start = line.checked_sub(1).and_then(|index| self.0.line_starts.get(index)).copied();
+        let offset = start.map_or(usize::MAX, |start| start.saturating_add(byte.saturating_sub(1)));
+        let offset = offset.min(self.0.text.len());
+        (0..=offset).rev().find(|at| self.0.text.is_char_boundary(*at)).unwrap_or(0)
+    }
+
     /// The text of a line (counted from 1) without its line break.
     pub fn line(&self, line: usize) -> &str {
         let Some(start) = line.checked_sub(1).and_then(|index| self.0.line_starts.get(index)) else {

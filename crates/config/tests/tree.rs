@@ -159,5 +159,5 @@ fn long_values_are_values() {
     check(format!("a: {long}\n"));
     check(format!("a: '{long}'\n"));
     check(format!("{{\"a\": \"{long}\", \"b\": 1}}"));
-    check(format!("{{a: {long}}}"));
+    check(format!("--- {{a: {long}}} # braces of YAML\n"));
 }

@@ -9,7 +9,6 @@ mod state;
 mod tracker;
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,8 +17,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use names::{NameTree, Path};
 use naming::{
-    Addr, Address, BoundName, LINGER, Live, Named, Namer, Publisher, Reader, Resolver, State,
-    configured_prefix, inet,
+    Addr, BoundName, LINGER, Live, Named, Namer, Publisher, Reader, Resolver, State, configured_prefix, inet,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -174,9 +172,7 @@ impl FsNamer {
         let (mut pending, mut failed) = (false, None);
         for line in lines {
             match inet::resolve(&line.host, &*self.resolver, reader) {
-                State::Ok(ips) => known.extend(
-                    ips.iter().map(|&ip| Address::new(SocketAddr::new(ip, line.port)).weighing(line.weight)),
-                ),
+                State::Ok(ips) => known.extend(ips.iter().map(|&ip| line.address(ip))),
                 State::Pending => pending = true,
                 State::Failed(text) => failed = failed.or(Some(text)),
             }

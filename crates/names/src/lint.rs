@@ -5,6 +5,7 @@
 //! with it (`shape`), and the walk over such names (`walk`) keeps every answer that cannot be excluded.
 
 mod answer;
+mod index;
 mod rules;
 mod shape;
 mod walk;

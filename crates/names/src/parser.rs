@@ -112,7 +112,10 @@ impl Parser<'_> {
                 }
                 // Java's idea of white space, which the original uses: with the four ASCII separators.
                 b' ' | b'\t'..=b'\r' | 0x1c..=0x1f => self.at += 1,
-                _ => break,
+                _ => match wide_blank(&self.text[self.at..]) {
+                    0 => break,
+                    length => self.at += length,
+                },
             }
         }
     }
@@ -311,5 +314,18 @@ impl Parser<'_> {
         self.nesting -= 1;
         self.eat(b')')?;
         Ok(tree)
+    }
+}
+
+/// How many bytes of UTF-8 the white space beyond ASCII at the beginning of a text takes, 0 if there is none: Java's, which
+/// is Unicode's separators without those that keep words together (U+00A0, U+2007, U+202F).
+fn wide_blank(text: &[u8]) -> usize {
+    match text {
+        // U+1680; U+2000 to U+200A, U+2028, U+2029; U+205F; U+3000.
+        [0xe1, 0x9a, 0x80, ..]
+        | [0xe2, 0x80, 0x80..=0x86 | 0x88..=0x8a | 0xa8 | 0xa9, ..]
+        | [0xe2, 0x81, 0x9f, ..]
+        | [0xe3, 0x80, 0x80, ..] => 3,
+        _ => 0,
     }
 }

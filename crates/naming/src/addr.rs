@@ -46,6 +46,8 @@ pub struct Address {
     pub socket: SocketAddr,
     /// Its share of the load relative to the others; 1.0 unless the namer says otherwise (`endpoint_addr_weight`).
     pub weight: f64,
+    /// Whether the namer said so, were it 1.0: what is said is shown.
+    pub weighed: bool,
     /// What else the namer knows of it.
     pub meta: Meta,
 }
@@ -54,13 +56,13 @@ impl Address {
     /// A replica of weight 1.
     #[must_use]
     pub fn new(socket: SocketAddr) -> Address {
-        Address { socket, weight: 1.0, meta: Meta::default() }
+        Address { socket, weight: 1.0, weighed: false, meta: Meta::default() }
     }
 
-    /// The same replica with another weight.
+    /// The same replica with the weight its namer gives it.
     #[must_use]
     pub fn weighing(self, weight: f64) -> Address {
-        Address { weight, ..self }
+        Address { weight, weighed: true, ..self }
     }
 }
 
@@ -82,8 +84,10 @@ impl AddrSet {
                 .cmp(&b.socket)
                 .then_with(|| a.weight.total_cmp(&b.weight))
                 .then_with(|| a.meta.cmp(&b.meta))
+                .then_with(|| b.weighed.cmp(&a.weighed))
         });
-        addresses.dedup();
+        // A weight that is said and the same one left unsaid are one replica: requests cannot tell them apart.
+        addresses.dedup_by(|b, a| *b == Address { weighed: b.weighed, ..a.clone() });
         AddrSet { addresses, meta }
     }
 }
@@ -137,6 +141,8 @@ mod tests {
         assert_eq!(a.addresses.len(), 2);
         let weighted = AddrSet::new(vec![at(1), at(1).weighing(0.5)], Meta::default());
         assert_eq!(weighted.addresses.len(), 2, "another weight is another address");
+        let said = AddrSet::new(vec![at(1), at(1).weighing(1.0)], Meta::default());
+        assert_eq!(said.addresses, [at(1).weighing(1.0)], "the same weight is not");
     }
 
     #[test]

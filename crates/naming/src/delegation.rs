@@ -185,19 +185,25 @@ impl Delegation {
         here || self.children().any(Delegation::is_pending)
     }
 
-    /// The limit that stopped the walk, with its text. After [`Stopped::Size`] the tree is incomplete anywhere, so that
-    /// counts before [`Stopped::Depth`].
+    /// The limit that stopped the walk first, with its text. A loop that branches is stopped by its depth, and only then,
+    /// elsewhere in the tree, by its size.
     #[must_use]
     pub fn stopped(&self) -> Option<(Stopped, &Arc<str>)> {
-        self.stopped_by(Stopped::Size).or_else(|| self.stopped_by(Stopped::Depth))
+        self.stopped_where(&|_| true)
     }
 
-    fn stopped_by(&self, limit: Stopped) -> Option<(Stopped, &Arc<str>)> {
+    /// The text of [`Stopped::Size`], if the walk came to that: the tree may then be incomplete anywhere.
+    #[must_use]
+    pub fn cut(&self) -> Option<&Arc<str>> {
+        self.stopped_where(&|limit| limit == Stopped::Size).map(|(_, text)| text)
+    }
+
+    fn stopped_where(&self, wanted: &impl Fn(Stopped) -> bool) -> Option<(Stopped, &Arc<str>)> {
         match &self.kind {
-            Kind::Exception { message, stopped: Some(stopped) } if *stopped == limit => {
-                Some((limit, message))
+            Kind::Exception { message, stopped: Some(stopped) } if wanted(*stopped) => {
+                Some((*stopped, message))
             }
-            _ => self.children().find_map(|node| node.stopped_by(limit)),
+            _ => self.children().find_map(|node| node.stopped_where(wanted)),
         }
     }
 

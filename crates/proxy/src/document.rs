@@ -88,12 +88,14 @@ pub fn load(source_name: &str, bytes: &[u8]) -> Result<Document, Faults> {
 }
 
 /// As [`load`], on a machine that is not the one the document is meant for: `is_there` answers for its files and
-/// directories.
+/// directories, and the environment is as it should be.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_with(source_name: &str, bytes: &[u8], is_there: fn(&Path) -> bool) -> Result<Document, Faults> {
-    load_in(source_name, bytes, |source| Context::new(source).with_files(is_there))
+    let context =
+        |source| Context::new(source).with_files(is_there).with_variables(|_| Some("10.0.0.1".to_owned()));
+    load_in(source_name, bytes, context)
 }
 
 fn load_in(

@@ -171,6 +171,7 @@ pub(crate) async fn explain_edited(
     let (name, identified, from_headers) = match &question.subject {
         Subject::Name(name) => (name.clone(), None, Dtab::empty()),
         Subject::Request(headers) => {
+            let headers = &ask::taken(router, headers);
             let (name, how) = ask::identify(router, headers)?;
             (name, Some(how), local_dtab(headers)?)
         }
@@ -248,10 +249,7 @@ fn incomplete(interpreter: &Interpreter, tree: &naming::Delegation) -> Option<St
             "a transformer of the interpreter puts other replica sets in the place of those of the tree";
         return Some(text.to_owned());
     }
-    match tree.stopped() {
-        Some((naming::Stopped::Size, text)) => Some(text.to_string()),
-        _ => None,
-    }
+    tree.cut().map(ToString::to_string)
 }
 
 #[cfg(test)]

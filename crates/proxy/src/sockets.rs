@@ -24,7 +24,20 @@ pub enum StartError {
     /// Threads or descriptors ran out.
     System(io::Error),
     /// An environment variable that the document relies on is not set.
-    Environment(&'static str),
+    Environment(String),
+}
+
+impl StartError {
+    /// With file, line and column of what relies on an environment variable; reading the document has warned of it.
+    pub(crate) fn placed(self, document: &doc::Document) -> StartError {
+        let StartError::Environment(missing) = self else { return self };
+        let (faults, source) = (&document.warnings, document.warnings.source());
+        let warned = faults.iter().find(|fault| fault.message == missing && !fault.span.is_nowhere());
+        StartError::Environment(match warned.map(|fault| source.position(fault.span.start)) {
+            Some(at) => format!("{}:{}:{}: {missing}", source.name(), at.line, at.column),
+            None => missing,
+        })
+    }
 }
 
 impl fmt::Display for StartError {

@@ -71,7 +71,7 @@ impl Sources {
     /// When a transformer needs an environment variable that is not set.
     pub fn counted(document: &doc::Document, metrics: &Metrics) -> Result<Sources, StartError> {
         let dns: Arc<dyn Resolver> = Arc::new(Dns::new(Handle::current(), DnsSettings::default()));
-        Sources::build(document, dns, metrics, None)
+        Sources::build(document, dns, metrics, None).map_err(|error| error.placed(document))
     }
 
     /// The sources of `document`, which follows on `before`, whose sources these are. Namers that are written the same, and
@@ -84,7 +84,8 @@ impl Sources {
         before: &doc::Document,
         document: &doc::Document,
     ) -> Result<Sources, StartError> {
-        Sources::build(document, self.dns.clone(), &self.metrics, Some((before, self)))
+        let built = Sources::build(document, self.dns.clone(), &self.metrics, Some((before, self)));
+        built.map_err(|error| error.placed(document))
     }
 
     fn build(
@@ -234,17 +235,9 @@ fn transformer(from: &doc::Transformer) -> Result<Transformer, StartError> {
 
 /// Pods of one node share a /24, or the node's name when they share its network (routing.md §5).
 fn local_node(from: &doc::LocalNodeTransformer) -> Result<Transformer, StartError> {
-    const NO_NAME: &str = "NODE_NAME env variable must be set to the node's name";
-    const NO_IP: &str = "POD_IP env variable must be set to the pod's IP";
-    let set = |name: &str, missing| std::env::var(name).map_err(|_| StartError::Environment(missing));
-    let (value, change) = if from.host_network {
-        let name = set("NODE_NAME", NO_NAME)?;
-        (name.clone(), Change::SameNode(name.into()))
-    } else {
-        let ip = set("POD_IP", NO_IP)?;
-        let parsed = ip.parse().map_err(|_| StartError::Environment(NO_IP))?;
-        (ip, Change::SameNet(parsed))
-    };
+    let missing = |missing: &str| StartError::Environment(missing.to_owned());
+    let (value, ip) = from.node(|name| std::env::var(name).ok()).map_err(missing)?;
+    let change = ip.map_or_else(|| Change::SameNode(value.clone().into()), Change::SameNet);
     Ok(Transformer::new(&from.prefix.concat(&elements(&[&value])), change))
 }
 

@@ -205,7 +205,7 @@ fn budget(from: &doc::RetryBudget) -> BudgetConfig {
     BudgetConfig {
         min_retries_per_sec: from.min_retries_per_sec,
         percent_can_retry: from.percent_can_retry,
-        ttl: Nanos::from_secs(from.ttl_secs.into()),
+        ttl: Nanos::from_secs(from.ttl_secs.unsigned_abs().into()),
     }
 }
 
@@ -250,12 +250,12 @@ fn accrual(from: &doc::FailureAccrual) -> AccrualPolicy {
         }
         doc::FailureAccrual::SuccessRate(s) => AccrualPolicy::SuccessRate {
             rate: s.success_rate,
-            requests: s.requests,
+            requests: s.requests.unsigned_abs(),
             backoff: pause(&s.backoff),
         },
         doc::FailureAccrual::SuccessRateWindowed(s) => AccrualPolicy::SuccessRateWindowed {
             rate: s.success_rate,
-            window: Nanos::from_secs(s.window.into()),
+            window: Nanos::from_secs(s.window.unsigned_abs().into()),
             backoff: pause(&s.backoff),
         },
     }

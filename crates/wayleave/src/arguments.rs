@@ -8,6 +8,7 @@ use crate::lint::Lint;
 use crate::log::{Format as LogFormat, Levels, Setting};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 /// What to do.
@@ -62,8 +63,7 @@ Signals:
 
 Exit codes:
   0  ended in order, also where connections still busy after the grace period were cut (the log says how many)
-  1  not started: the configuration is faulty, or a socket cannot be had
-  2  the command line is faulty
+  1  not started: the command line or the configuration is faulty, or a socket cannot be had
   3  ended at once by a second signal";
 
 /// Arguments of `wayleave proxy`.
@@ -93,6 +93,18 @@ pub(crate) struct Proxy {
     /// A level, or that of one logger: DEBUG, engines=DEBUG; may be given several times (also `-log.level=DEBUG`)
     #[arg(long, value_name = "[LOGGER=]LEVEL")]
     pub(crate) log_level: Vec<Setting>,
+}
+
+/// Ends with what is wrong with the command line, or with the help it asks for. Scripts around Linkerd know what a faulty one
+/// looks like: exit status 1 and its usage as the first line (dataplane.md §1.1).
+fn refuse(arguments: &[OsString], error: &clap::Error) -> ! {
+    if !error.use_stderr() || arguments.get(1).is_none_or(|command| command != "proxy") {
+        error.exit();
+    }
+    let mut out = std::io::stderr().lock();
+    // Nobody is left to tell when standard error is gone; the exit code stays.
+    let _ = writeln!(out, "usage: wayleave proxy [flags] path/to/config\n{error}");
+    std::process::exit(1)
 }
 
 /// Arguments of `wayleave check`.
@@ -141,7 +153,7 @@ impl Arguments {
     /// Reads the command line; prints and exits where it is faulty or asks for help.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
         let Legacy { mut levels, validate, rest } = legacy(arguments);
-        let mut command = Cli::parse_from(rest).command;
+        let mut command = Cli::try_parse_from(&rest).unwrap_or_else(|error| refuse(&rest, &error)).command;
         if let Command::Proxy(proxy) = &mut command {
             proxy.validate |= validate;
             proxy.log_level.drain(..).for_each(|setting| levels.set(setting));

@@ -36,8 +36,10 @@ pub(crate) struct Lint {
 /// What became of one file.
 struct Linted {
     file: String,
-    /// Its dtabs, or why there is none to look at.
-    dtabs: Result<Vec<(Found, Report)>, Faults>,
+    /// Its dtabs.
+    dtabs: Vec<(Found, Report)>,
+    /// Why others, or all of it, could not be read.
+    faults: Faults,
 }
 
 /// How many findings there are of each severity.
@@ -64,14 +66,14 @@ pub(crate) fn run(arguments: &Lint) -> ExitCode {
 
 fn lint_file(path: &OsStr, arguments: &Lint) -> Linted {
     let file = path.to_string_lossy().into_owned();
-    let dtabs = match read(path) {
-        Ok(bytes) => find::dtabs(&file, &bytes).map(|found| lint_all(found, arguments)),
+    let (found, faults) = match read(path) {
+        Ok(bytes) => find::dtabs(&file, &bytes),
         Err(e) => {
             let fault = Fault::new(config::Span::NOWHERE, format!("cannot be read: {e}"));
-            Err(Faults::new(config::Source::new(&file, String::new()), vec![fault]))
+            (Vec::new(), Faults::new(config::Source::new(&file, String::new()), vec![fault]))
         }
     };
-    Linted { file, dtabs }
+    Linted { file, dtabs: lint_all(found, arguments), faults }
 }
 
 fn lint_all(found: Vec<Found>, arguments: &Lint) -> Vec<(Found, Report)> {
@@ -97,16 +99,12 @@ fn read(path: &OsStr) -> io::Result<Vec<u8>> {
 fn totals(linted: &[Linted]) -> Totals {
     let mut totals = Totals::default();
     for file in linted {
-        match &file.dtabs {
-            Err(faults) => totals.errors += faults.len(),
-            Ok(dtabs) => {
-                for finding in dtabs.iter().flat_map(|(_, report)| &report.findings) {
-                    match finding.severity {
-                        Severity::Error => totals.errors += 1,
-                        Severity::Warning => totals.warnings += 1,
-                        Severity::Note => totals.notes += 1,
-                    }
-                }
+        totals.errors += file.faults.len();
+        for finding in file.dtabs.iter().flat_map(|(_, report)| &report.findings) {
+            match finding.severity {
+                Severity::Error => totals.errors += 1,
+                Severity::Warning => totals.warnings += 1,
+                Severity::Note => totals.notes += 1,
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What a file of addresses says (routing.md §2.3): a line each, `host port` or `host port * weight`.
 
+use naming::Address;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// One line.
@@ -9,8 +11,19 @@ pub(super) struct Line {
     pub(super) host: Box<str>,
     /// 1 to 65535.
     pub(super) port: u16,
-    /// Relative load, 1.0 unless given.
-    pub(super) weight: f64,
+    /// Relative load, if given.
+    pub(super) weight: Option<f64>,
+}
+
+impl Line {
+    /// The replica at an address of its host.
+    pub(super) fn address(&self, ip: IpAddr) -> Address {
+        let address = Address::new(SocketAddr::new(ip, self.port));
+        match self.weight {
+            Some(weight) => address.weighing(weight),
+            None => address,
+        }
+    }
 }
 
 /// Reads a whole file. One bad line spoils it, because routing to some of the replicas somebody meant is not better than
@@ -32,8 +45,8 @@ fn parse_line(line: &str) -> Option<Line> {
     let host = words.next()?;
     let port = words.next()?.parse::<u16>().ok().filter(|&port| port > 0)?;
     let weight = match words.next() {
-        None => 1.0,
-        Some("*") => words.next()?.parse::<f64>().ok().filter(|w| w.is_finite() && *w >= 0.0)?,
+        None => None,
+        Some("*") => Some(words.next()?.parse::<f64>().ok().filter(|w| w.is_finite() && *w >= 0.0)?),
         Some(_) => return None,
     };
     words.next().is_none().then(|| Line { host: host.into(), port, weight })
@@ -43,7 +56,7 @@ fn parse_line(line: &str) -> Option<Line> {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: &[(&str, u16, f64)]) {
+    fn check(text: &str, expected: &[(&str, u16, Option<f64>)]) {
         let expected: Vec<_> =
             expected.iter().map(|&(host, port, weight)| Line { host: host.into(), port, weight }).collect();
         assert_eq!(parse(text.as_bytes()), Ok(expected), "{text:?}");
@@ -57,10 +70,10 @@ mod tests {
     fn lines() {
         check("", &[]);
         check("\n # nobody\n\t\n", &[]);
-        check("10.0.0.1 8080", &[("10.0.0.1", 8080, 1.0)]);
-        check("127.0.0.1 8081 * 0.23\n", &[("127.0.0.1", 8081, 0.23)]);
-        check(" a\t 1 \r\nb 65535#c\n", &[("a", 1, 1.0), ("b", 65535, 1.0)]);
-        check("a 1 * 0", &[("a", 1, 0.0)]);
+        check("10.0.0.1 8080", &[("10.0.0.1", 8080, None)]);
+        check("127.0.0.1 8081 * 0.23\n", &[("127.0.0.1", 8081, Some(0.23))]);
+        check(" a\t 1 \r\nb 65535#c\n", &[("a", 1, None), ("b", 65535, None)]);
+        check("a 1 * 0", &[("a", 1, Some(0.0))]);
     }
 
     #[test]

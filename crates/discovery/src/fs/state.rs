@@ -44,9 +44,8 @@ fn lines(state: &State<Lines>) -> String {
     match state {
         State::Pending | State::Ok(None) => String::new(),
         State::Ok(Some(lines)) => {
-            let weight = |weight: f64| {
-                if weight.to_bits() == 1f64.to_bits() { String::new() } else { format!(" * {weight}") }
-            };
+            let weight =
+                |weight: Option<f64>| weight.map(|weight| format!(" * {weight}")).unwrap_or_default();
             let lines: Vec<String> =
                 lines.iter().map(|l| quoted(&format!("{} {}{}", l.host, l.port, weight(l.weight)))).collect();
             format!("\"value\":[{}]", lines.join(","))

@@ -3,7 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::answer::{Answer, Outcomes, of_namers};
-use super::shape::{Meets, Shape, covers};
+use super::shape::{Shape, covers};
 use super::walk::{Loop, Walk};
 use super::{Cost, Finding, MAX_DEPTH, MAX_LOOKUPS, Report, Rule, Scene, Severity};
 use crate::{Dentry, Dtab, NameTree, Path, PrefixElem, Weighted};
@@ -109,9 +109,19 @@ impl Rules<'_> {
             self.find(Rule::EndsAll, Severity::Warning, end, Some(end - 1), text(message, advice));
             settled.extend(0..end);
         }
-        for early in (0..entries.len()).filter(|early| !settled.contains(early)) {
-            self.shadow(early);
+        let mut known = HashMap::new();
+        for (early, entry) in entries.iter().enumerate().filter(|(early, _)| !settled.contains(early)) {
+            let ahead = *known.entry(&entry.prefix).or_insert_with(|| self.ahead(early));
+            self.shadow(early, ahead);
         }
+    }
+
+    /// What stands ahead of the entries with the prefix of `early`, were they first.
+    fn ahead(&mut self, early: usize) -> Ahead {
+        let entries = self.dtab.entries();
+        let covering = self.walk.index.covering(&entries[early].prefix);
+        let wilder = covering.iter().copied().find(|later| wilder(&entries[*later], &entries[early]));
+        Ahead { hides: covering.into_iter().find(|later| self.hides(*later, early)), wilder }
     }
 
     fn duplicates(&mut self, settled: &mut HashSet<usize>) {
@@ -140,29 +150,22 @@ impl Rules<'_> {
         !outcomes.may(Outcomes::NEG) && !outcomes.only(Outcomes::ERROR)
     }
 
-    fn shadow(&mut self, early: usize) {
+    fn shadow(&mut self, early: usize, ahead: Ahead) {
         let entries = self.dtab.entries();
         let prefix = &entries[early].prefix;
-        let mut wild = None;
-        for later in (early + 1..entries.len()).rev() {
-            if self.hides(later, early) {
-                let other = &entries[later].prefix;
-                let message = format!(
-                    "never tried: `{other}` stands further on, so it comes first, and it always answers"
-                );
-                let advice = if prefix == other {
-                    "delete one of the two".to_owned()
-                } else {
-                    format!("put `{prefix}` behind `{other}`, or delete it")
-                };
-                let text = Text { message, advice };
-                return self.find(Rule::Unreachable, Severity::Warning, early, Some(later), text);
-            }
-            if wild.is_none() && wilder(&entries[later], &entries[early]) {
-                wild = Some(later);
-            }
+        if let Some(later) = ahead.hides.filter(|later| *later > early) {
+            let other = &entries[later].prefix;
+            let message =
+                format!("never tried: `{other}` stands further on, so it comes first, and it always answers");
+            let advice = if prefix == other {
+                "delete one of the two".to_owned()
+            } else {
+                format!("put `{prefix}` behind `{other}`, or delete it")
+            };
+            let text = Text { message, advice };
+            return self.find(Rule::Unreachable, Severity::Warning, early, Some(later), text);
         }
-        if let Some(later) = wild {
+        if let Some(later) = ahead.wilder.filter(|later| *later > early) {
             let other = &entries[later].prefix;
             let message =
                 format!("`{other}` stands further on, so it comes before the more exact `{prefix}`");
@@ -201,7 +204,7 @@ impl Rules<'_> {
     fn unanswered(&self, leaf: &Path) -> Option<(Rule, Severity, Text)> {
         let mut shape = Shape::under(leaf);
         for _ in 0..MAX_DEPTH {
-            if self.dtab.entries().iter().any(|entry| shape.meets(&entry.prefix) != Meets::None) {
+            if self.walk.index.is_met(&shape) {
                 return None;
             }
             match of_namers(&shape, self.scene) {
@@ -272,6 +275,15 @@ impl Rules<'_> {
             self.find(Rule::LostWeight, severity, index, None, text(message, advice));
         }
     }
+}
+
+/// The last entries that come before those of a prefix, if they stand further on than these.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// Answers all their names.
+    hides: Option<usize>,
+    /// Is for all their names, by a wildcard where the prefix names an element.
+    wilder: Option<usize>,
 }
 
 /// Message and advice.

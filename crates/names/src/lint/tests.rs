@@ -164,3 +164,19 @@ fn spans_point_at_entries() {
     let report = lint(&dtab, &Scene::default());
     assert_eq!(&text[report.findings[0].span.clone()], "/svc => /svc");
 }
+
+/// Generated dtabs are large; trying each entry against each other takes minutes.
+#[test]
+fn large_dtabs_take_no_time() {
+    let check = |line: &dyn Fn(usize) -> String, rule: Rule, found: usize| {
+        let text: String = (0..16_000).map(line).collect();
+        let dtab = Dtab::parse(text.as_bytes()).unwrap();
+        let report = lint(&dtab, &Scene { namers: Some(&[]), whole: true, names: &[] });
+        assert_eq!(report.findings.iter().filter(|f| f.rule == rule).count(), found, "{}", line(0));
+    };
+    check(&|i| format!("/svc/s{i} => /host/s{i};"), Rule::DeadEnd, 16_000);
+    check(&|i| format!("/svc/s{i} => /$/inet/127.1/{i};"), Rule::Unreachable, 0);
+    check(&|i| format!("/svc => /$/inet/127.1/{i};"), Rule::EndsAll, 1);
+    check(&|i| format!("/svc => /host/{i};"), Rule::DeadEnd, 16_000);
+    check(&|i| format!("/s{i} => /s{};", i / 2), Rule::Loop, 1);
+}

@@ -4,6 +4,7 @@
 use hashbrown::HashMap;
 
 use super::answer::{Answer, Outcomes, of_namers};
+use super::index::Index;
 use super::shape::{Meets, Shape};
 use super::{MAX_DEPTH, Scene};
 use crate::{Dtab, NameTree, Path, Weighted};
@@ -80,6 +81,7 @@ enum Memo {
 
 pub(super) struct Walk<'a> {
     dtab: &'a Dtab,
+    pub(super) index: Index<'a>,
     scene: &'a Scene<'a>,
     memo: HashMap<Shape, Memo, foldhash::fast::RandomState>,
     trail: Vec<Step>,
@@ -93,7 +95,16 @@ impl<'a> Walk<'a> {
     pub(super) fn new(dtab: &'a Dtab, scene: &'a Scene<'a>) -> Walk<'a> {
         let budget = BUDGET + BUDGET_PER_ENTRY * dtab.len();
         let memo = HashMap::default();
-        Walk { dtab, scene, memo, trail: Vec::new(), cut: false, budget, loops: Vec::new() }
+        Walk {
+            dtab,
+            index: Index::new(dtab.entries()),
+            scene,
+            memo,
+            trail: Vec::new(),
+            cut: false,
+            budget,
+            loops: Vec::new(),
+        }
     }
 
     /// Follows all names of a shape.
@@ -140,11 +151,9 @@ impl<'a> Walk<'a> {
         let entries = self.dtab.entries();
         let mut seen = Seen::of(Outcomes::NEG);
         let (mut surely, mut sure_neg) = (0, false);
-        for (index, entry) in entries.iter().enumerate().rev() {
+        for index in self.index.meeting(shape) {
+            let entry = &entries[index];
             let meets = shape.meets(&entry.prefix);
-            if meets == Meets::None {
-                continue;
-            }
             let always = seen.outcomes == Outcomes::NEG;
             let link = Link { entry: Some(index), sure: meets == Meets::All, always };
             seen = seen.then(self.through(index, shape, link), meets);

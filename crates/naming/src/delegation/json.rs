@@ -130,7 +130,7 @@ fn addr(out: &mut String, addr: &Addr) {
 fn address(out: &mut String, address: &Address) {
     let (ip, port) = (address.socket.ip(), address.socket.port());
     write!(out, "{{\"ip\":\"{ip}\",\"port\":{port},\"meta\":").expect("writing to a string");
-    meta(out, Some(address.weight).filter(|weight| weight.to_bits() != 1f64.to_bits()), &address.meta);
+    meta(out, address.weighed.then_some(address.weight), &address.meta);
     out.push('}');
 }
 

@@ -168,6 +168,11 @@ fn limits() {
         "/s => /$/inet/1 | /s/x",
         Some((Stopped::Depth, "Max recursion level: 100 reached in Namer lookup")),
     );
+    check(
+        "/s => /s/a & /s/b | /s/c",
+        Some((Stopped::Depth, "Max recursion level: 100 reached in Namer lookup")),
+    );
+    assert!(run("/s => /s/a & /s/b", "/s").cut().is_some(), "its size stops it too, later");
     let wide: Vec<String> = (0..20).map(|i| format!("/w{i}=>/w{} & /w{}", i + 1, i + 1)).collect();
     let wide = format!("/s=>/w0;{}", wide.join(";"));
     check(&wide, Some((Stopped::Size, "The delegation tree is larger than 10000 nodes")));

@@ -11,19 +11,19 @@ config! {
         /// The share of requests that may be retried: 0.2 is one in five.
         percent_can_retry "percentCanRetry": f64 = "0.2", from 0 to 1000, check share, example "0.5";
         /// For how many seconds a request counts towards the budget.
-        ttl_secs "ttlSecs": u32 = "10", from 1 to 60, check ttl, example "15";
+        ttl_secs "ttlSecs": i32 = "10", from 1 to 60, check ttl, example "15";
     }
 }
 
 fn share(share: &f64) -> Result<(), String> {
     match *share {
-        share if share < 0.0 => Err(format!("percentCanRetry must be non-negative: {share}")),
-        share if share > 1000.0 => Err(format!("percentCanRetry must not be greater than 1000.0: {share}")),
+        share if share < 0.0 => Err(format!("percentCanRetry must be non-negative: {share:?}")),
+        share if share > 1000.0 => Err(format!("percentCanRetry must not be greater than 1000.0: {share:?}")),
         _ => Ok(()),
     }
 }
 
-fn ttl(seconds: &u32) -> Result<(), String> {
+fn ttl(seconds: &i32) -> Result<(), String> {
     match seconds {
         1..=60 => Ok(()),
         _ => Err(format!("ttl must be [1 second, 60 seconds]: {seconds}.seconds")),

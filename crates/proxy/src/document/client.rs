@@ -31,7 +31,7 @@ config! {
         client_session "clientSession": Session = "{}", example "{idleTimeMs: 60000}";
     }
     later {
-        "tls", "requestAuthorizers", "loggers",
+        "tls", "requestAuthorizers",
     }
     only {
         /// Whether callers' certificates are told to back ends.
@@ -175,9 +175,10 @@ config! {
     /// When the moving average of successes over a number of requests is too low.
     pub struct SuccessRate {
         /// The least share of successes, from 0 to 1; judged at failures.
-        success_rate "successRate": f64 = "0.0", example "0.9";
+        success_rate "successRate": f64 = "0.0", from 0 to 1, check rate, example "0.9";
         /// The window of the average in requests; nothing is judged before so many.
-        requests "requests": u32 = "0", example "20";
+        requests "requests": i32, from 1, check seen_through, missing "window must be positive: 0",
+            example "20";
         /// How long it is left alone; absent: 5 s, then growing with equal jitter to 300 s.
         backoff "backoff": Option<Backoff>, example "{kind: constant, ms: 10000}";
     }
@@ -187,10 +188,25 @@ config! {
     /// When the moving average of successes over a span of time is too low.
     pub struct SuccessRateWindowed {
         /// The least share of successes, from 0 to 1; judged at failures.
-        success_rate "successRate": f64 = "0.0", example "0.9";
+        success_rate "successRate": f64 = "0.0", from 0 to 1, check rate, example "0.9";
         /// The window of the average in seconds; nothing is judged before so long.
-        window "window": u32 = "0", example "20";
+        window "window": i32, from 1, check seen_through, missing "window must be positive: 0",
+            example "20";
         /// How long it is left alone; absent: 5 s, then growing with equal jitter to 300 s.
         backoff "backoff": Option<Backoff>, example "{kind: constant, ms: 10000}";
     }
+}
+
+/// A share; Linkerd starts with any and then answers every request with 502.
+fn rate(rate: &f64) -> Result<(), String> {
+    if (0.0..=1.0).contains(rate) {
+        Ok(())
+    } else {
+        Err(format!("requiredSuccessRate must be [0, 1]: {rate:?}"))
+    }
+}
+
+/// A window something can be seen through, be it of requests or of seconds.
+fn seen_through(window: &i32) -> Result<(), String> {
+    if *window > 0 { Ok(()) } else { Err(format!("window must be positive: {window}")) }
 }

@@ -53,6 +53,6 @@ config! {
     /// All requests have one name.
     pub struct StaticName {
         /// The name, behind `dstPrefix`.
-        path "path": Path, example "/web";
+        path "path": Path, missing "path is required", example "/web";
     }
 }

@@ -101,7 +101,8 @@ config! {
     /// Names that match a pattern become other names, which are bound again.
     pub struct RewriteNamer {
         /// What its names begin with after `/#`.
-        prefix "prefix": Path, example "/http";
+        prefix "prefix": Path, missing "The 'prefix' property is required for the io.l5d.rewrite namer.",
+            example "/http";
         /// What the rest of a name begins with: elements, `*` for any one, `{var}` for a part to keep.
         pattern "pattern": PathPattern, example "'/{service}/api'";
         /// The name instead, in which each `{var}` stands for what it was; the rest of the old name is dropped.
@@ -230,7 +231,7 @@ config! {
     /// Only addresses of one host remain.
     pub struct SpecificHostTransformer {
         /// The host's IP.
-        host "host": IpAddr, example "10.0.0.1";
+        host "host": IpAddr, missing "io.l5d.specificHost: host property is required", example "10.0.0.1";
         /// What the ids of changed names begin with after `/%`.
         prefix "prefix": Path = "/io.l5d.specificHost", example "/there";
     }
@@ -245,6 +246,39 @@ config! {
         /// What the ids of changed names begin with after `/%`; the variable's value follows.
         prefix "prefix": Path = "/io.l5d.k8s.localnode", example "/node";
     }
+    rule node_is_known;
+}
+
+impl LocalNodeTransformer {
+    /// What the node of this process is known by: its name, or an address on it.
+    ///
+    /// # Errors
+    /// Which environment variable is not set, or does not say it (routing.md §6).
+    pub fn node(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<(String, Option<IpAddr>), &'static str> {
+        if self.host_network {
+            let name =
+                variable("NODE_NAME").ok_or("NODE_NAME env variable must be set to the node's name")?;
+            return Ok((name, None));
+        }
+        let text = variable("POD_IP");
+        let ip = text.as_deref().and_then(|text| text.parse().ok());
+        match text.zip(ip) {
+            Some((text, ip)) => Ok((text, Some(ip))),
+            None => Err("POD_IP env variable must be set to the pod's IP"),
+        }
+    }
+}
+
+/// A document may be checked somewhere else than where it runs; there, this keeps it from starting.
+fn node_is_known(from: &LocalNodeTransformer, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    if let Err(missing) = from.node(|name| cx.variable(name)) {
+        let fault = Fault::new(places.of("hostNetwork"), missing);
+        cx.fault(fault.expected("it where the proxy runs, or it does not start").warning());
+    }
+    Some(())
 }
 
 config! {

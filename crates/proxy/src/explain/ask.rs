@@ -4,6 +4,7 @@ use super::Unexplained;
 use crate::document as doc;
 use names::{Dtab, Path};
 use naming::{Hook, Reader, Source, SourceId, Subscription};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,17 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 type Headers = [(String, String)];
+
+/// The headers of a request that a router takes notice of: not the `l5d-*` fields of strangers, where all its servers have
+/// `clearContext` (dataplane.md §7.4). By which server a request comes in nobody has said.
+pub(super) fn taken<'a>(from: &doc::HttpRouter, headers: &'a Headers) -> Cow<'a, Headers> {
+    let strangers = !from.servers.is_empty() && from.servers.iter().all(|server| server.clear_context);
+    if !strangers {
+        return Cow::Borrowed(headers);
+    }
+    let context = |name: &str| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("l5d-"));
+    headers.iter().filter(|(name, _)| !context(name)).cloned().collect()
+}
 
 /// The name a router's identifiers give to a request of which only the headers are known, and how.
 pub(super) fn identify(from: &doc::HttpRouter, headers: &Headers) -> Result<(Path, String), Unexplained> {

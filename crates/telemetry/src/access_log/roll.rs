@@ -38,7 +38,7 @@ impl FromStr for RollPolicy {
             "sighup" => Some(RollPolicy::Sighup),
             other => weekly(other).or_else(|| size(other)),
         };
-        policy.ok_or_else(|| format!("'{text}' is no roll policy: {EXPECTED}"))
+        policy.ok_or_else(|| format!("Invalid log roll policy: {text} ({EXPECTED})"))
     }
 }
 

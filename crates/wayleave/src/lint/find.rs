@@ -67,30 +67,38 @@ impl Place {
     }
 }
 
-/// All dtabs of a file.
-pub(super) fn dtabs(name: &str, bytes: &[u8]) -> Result<Vec<Found>, Faults> {
-    if is_dtab(bytes) {
-        let file = Source::new(name, String::from_utf8_lossy(bytes).into_owned());
-        let place = Place { file: file.clone(), layers: Vec::new() };
-        let dtab = Dtab::parse(bytes).map_err(|e| Faults::new(file, vec![misread(&e, &place)]))?;
-        return Ok(vec![Found { dtab, owner: None, namers: None, whole: false, place }]);
-    }
+/// All dtabs of a file, and what kept others from being read.
+pub(super) fn dtabs(name: &str, bytes: &[u8]) -> (Vec<Found>, Faults) {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = String::from_utf8_lossy(bytes);
     let file = Source::new(name, text.clone().into_owned());
+    let place = Place { file: file.clone(), layers: Vec::new() };
     let mut search = Search { found: Vec::new(), faults: Vec::new() };
-    for document in documents(&text) {
-        let Document { source, root, .. } = Document::parse(name, document.as_bytes())?;
-        let place = Place { file: file.clone(), layers: Vec::new() };
-        search.document(&source, &root, &place);
+    if name.ends_with(".dtab") || is_dtab(&text) {
+        match Dtab::parse(bytes) {
+            Ok(dtab) => search.found.push(Found { dtab, owner: None, namers: None, whole: false, place }),
+            Err(error) => search.faults.push(misread(&error, &place)),
+        }
+    } else {
+        for document in documents(&text) {
+            match Document::parse(name, document.as_bytes()) {
+                Ok(Document { source, root, .. }) => search.document(&source, &root, &place),
+                Err(faults) => search.faults.extend(faults.iter().cloned()),
+            }
+        }
     }
-    if search.faults.is_empty() { Ok(search.found) } else { Err(Faults::new(file, search.faults)) }
+    (search.found, Faults::new(file, search.faults))
 }
 
-/// Dtabs begin with `/` or are empty, and no YAML of ours does, comments aside.
-fn is_dtab(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
+/// Dtabs begin with `/` or are empty, and no YAML of ours does, comments aside. Where the first line has a `=>` that stands in
+/// no value of a key, somebody meant a dtab.
+fn is_dtab(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.next().is_none_or(|line| line.starts_with('/'))
+    let Some(line) = lines.next() else { return true };
+    let entry = |(before, _): (&str, &str)| {
+        !before.starts_with(['{', '[', '-', '"', '\'']) && !before.contains(": ") && !before.contains(":\t")
+    };
+    line.starts_with('/') || line.split_once("=>").is_some_and(entry)
 }
 
 /// The documents of a YAML stream, each with blank lines in the place of those before it, so that lines keep their
@@ -166,7 +174,7 @@ impl Search {
         for file in files {
             let Value::Scalar(scalar) = &file.value.value else { continue };
             let place = place.inside(source, file.value.span, scalar);
-            if is_dtab(scalar.text.as_bytes()) && file.key.value.ends_with("dtab") {
+            if is_dtab(&scalar.text) && file.key.value.ends_with("dtab") {
                 self.dtab(source, &file.value, &place, (format!("`{}`", file.key.value), None, false));
             } else if let Ok(inner) = Document::parse("", scalar.text.as_bytes()) {
                 self.document(&inner.source, &inner.root, &place);

@@ -9,17 +9,14 @@ use std::fmt::Write as _;
 /// For people: each finding with file, line, column and caret, then what it comes to.
 pub(super) fn text(linted: &[Linted], totals: Totals) -> String {
     let mut out = String::new();
-    for Linted { file, dtabs } in linted {
-        match dtabs {
-            Err(faults) => write!(out, "{faults}\n\n").expect("writing to a string"),
-            Ok(dtabs) => {
-                for (found, report) in dtabs {
-                    findings(&mut out, found, report);
-                }
-                if dtabs.is_empty() {
-                    writeln!(out, "{file}: no dtab in it").expect("writing to a string");
-                }
-            }
+    for Linted { file, dtabs, faults } in linted {
+        if !faults.is_empty() {
+            write!(out, "{faults}\n\n").expect("writing to a string");
+        } else if dtabs.is_empty() {
+            writeln!(out, "{file}: no dtab in it").expect("writing to a string");
+        }
+        for (found, report) in dtabs {
+            findings(&mut out, found, report);
         }
     }
     let Totals { errors, warnings, notes } = totals;
@@ -61,7 +58,7 @@ fn fault(found: &Found, finding: &Finding) -> Fault {
 }
 
 fn sizes(linted: &[Linted]) -> (usize, usize) {
-    let dtabs = || linted.iter().filter_map(|l| l.dtabs.as_ref().ok()).flatten();
+    let dtabs = || linted.iter().flat_map(|linted| &linted.dtabs);
     (dtabs().map(|(found, _)| found.dtab.len()).sum(), dtabs().count())
 }
 
@@ -77,21 +74,15 @@ fn count(n: usize, what: &str) -> String {
 pub(super) fn json(linted: &[Linted], totals: Totals) -> String {
     let mut all = Vec::new();
     let mut dtabs = Vec::new();
-    for Linted { file, dtabs: linted } in linted {
-        match linted {
-            Err(faults) => all.extend(faults.iter().map(|fault| unread(file, faults, fault))),
-            Ok(linted) => {
-                for (found, report) in linted {
-                    all.extend(report.findings.iter().map(|finding| one(file, found, finding)));
-                    let worst = report
-                        .worst
-                        .as_ref()
-                        .map(|w| json!({ "name": w.name, "depth": w.depth, "lookups": w.lookups }));
-                    dtabs.push(json!({
-                        "file": file, "owner": found.owner, "entries": found.dtab.len(), "worst": worst,
-                    }));
-                }
-            }
+    for Linted { file, dtabs: linted, faults } in linted {
+        all.extend(faults.iter().map(|fault| unread(file, faults, fault)));
+        for (found, report) in linted {
+            all.extend(report.findings.iter().map(|finding| one(file, found, finding)));
+            let worst = report.worst.as_ref();
+            let worst = worst.map(|w| json!({ "name": w.name, "depth": w.depth, "lookups": w.lookups }));
+            dtabs.push(json!({
+                "file": file, "owner": found.owner, "entries": found.dtab.len(), "worst": worst,
+            }));
         }
     }
     let Totals { errors, warnings, notes } = totals;

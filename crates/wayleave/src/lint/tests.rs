@@ -10,8 +10,8 @@ fn linted(name: &str, text: &str) -> Linted {
         namers: Vec::new(),
         deny_warnings: false,
     };
-    let dtabs = find::dtabs(name, text.as_bytes()).map(|found| lint_all(found, &arguments));
-    Linted { file: name.to_owned(), dtabs }
+    let (found, faults) = find::dtabs(name, text.as_bytes());
+    Linted { file: name.to_owned(), dtabs: lint_all(found, &arguments), faults }
 }
 
 fn shown(name: &str, text: &str) -> String {
@@ -52,24 +52,17 @@ routers:
   dtab: /svc => /#/io.l5d.consul/dc1 ; /svc => /svc
 ";
     let linted = linted("l.yaml", text);
-    let found: Vec<String> = match &linted.dtabs {
-        Ok(dtabs) => dtabs
-            .iter()
-            .flat_map(|(found, report)| report.findings.iter().map(move |f| (found, f)))
-            .map(|(found, f)| {
-                let at = found.source().position(found.span(&f.span).start);
-                let text = found.source().slice(found.span(&f.span));
-                format!(
-                    "{}:{} {} {} {text}",
-                    at.line,
-                    at.column,
-                    f.rule.name(),
-                    found.owner.as_deref().unwrap()
-                )
-            })
-            .collect(),
-        Err(faults) => panic!("{faults}"),
-    };
+    assert!(linted.faults.is_empty(), "{}", linted.faults);
+    let found: Vec<String> = linted
+        .dtabs
+        .iter()
+        .flat_map(|(found, report)| report.findings.iter().map(move |f| (found, f)))
+        .map(|(found, f)| {
+            let at = found.source().position(found.span(&f.span).start);
+            let text = found.source().slice(found.span(&f.span));
+            format!("{}:{} {} {} {text}", at.line, at.column, f.rule.name(), found.owner.as_deref().unwrap())
+        })
+        .collect();
     let expected = [
         "6:5 no-namer router `http` /svc => /#/io.l5d.consul/dc1",
         "7:5 dead-end router `http` /svc => /host",
@@ -108,6 +101,9 @@ fn what_cannot_be_read() {
     check("/svc => /a/\n", "f:1:12: label char expected but '\\n' found");
     check("routers:\n- dtab: |\n    /svc =\n", "f:3:11: '>' expected but");
     check("- a\n", "f:1:1: the document is a list");
+    check("svc => /a ;\n", "f:1:1: '/' expected but 's' found");
+    let named = shown("x.dtab", "# a\nsvc\n");
+    assert!(named.starts_with("x.dtab:2:1: '/' expected but 's' found"), "{named}");
     let linted = lint_file(
         OsStr::new("/nowhere/at/all"),
         &Lint { files: vec![], output: Format::Json, names: vec![], namers: vec![], deny_warnings: false },
@@ -115,6 +111,30 @@ fn what_cannot_be_read() {
     let json: serde_json::Value = serde_json::from_str(&show::json(&[linted], Totals::default())).unwrap();
     assert_eq!(json["findings"][0]["rule"], "unreadable");
     assert_eq!(json["findings"][0]["line"], serde_json::Value::Null);
+}
+
+/// What is wrong with one dtab says nothing of the others.
+#[test]
+fn the_other_dtabs_of_a_file() {
+    let router =
+        |label: &str, dtab: &str| format!("- {{protocol: http, label: {label}, dtab: \"{dtab}\"}}\n");
+    let text = format!("routers:\n{}{}", router("a", "/svc = /b"), router("b", "/svc => /svc"));
+    let shown = shown("l.yaml", &text);
+    assert!(shown.starts_with("l.yaml:2:43: '>' expected but"), "{shown}");
+    assert!(shown.contains("l.yaml:3:37: error[loop]:"), "{shown}");
+    assert!(shown.ends_with("1 dtab with 1 entry: 2 errors, 0 warnings, 0 notes\n"), "{shown}");
+    let text = format!("a: [\n---\nrouters:\n{}", router("b", "/svc => /svc"));
+    assert_eq!(totals(&[linted("k.yml", &text)]), Totals { errors: 2, warnings: 0, notes: 0 });
+}
+
+#[test]
+fn columns_do_not_count_a_byte_order_mark() {
+    let check = |text: &str, expected: &str| {
+        let shown = shown("f", &format!("\u{FEFF}{text}"));
+        assert!(shown.starts_with(expected), "{shown}");
+    };
+    check("/a => /a", "f:1:1: error[loop]");
+    check("routers: [{protocol: http, dtab: /a => /a}]", "f:1:34: error[loop]");
 }
 
 #[test]
@@ -139,11 +159,7 @@ fn no_false_alarms_in_reference_files() {
     let (mut dtabs, mut found) = (0, Vec::new());
     for file in files {
         let name = file.strip_prefix(&root).unwrap().display().to_string();
-        let Linted { dtabs: Ok(all), .. } =
-            linted(&name, &std::fs::read_to_string(&file).unwrap_or_default())
-        else {
-            continue;
-        };
+        let Linted { dtabs: all, .. } = linted(&name, &std::fs::read_to_string(&file).unwrap_or_default());
         for (dtab, report) in all.iter().filter(|(found, _)| !found.dtab.is_empty()) {
             dtabs += 1;
             found.extend(report.findings.iter().map(|f| {

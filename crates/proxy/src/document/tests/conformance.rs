@@ -10,12 +10,13 @@ const FILES: [(&str, usize); 2] =
     [("config-linkerd-open.json", 90), ("config-examples-linkerd-open.json", 19)];
 
 /// Cases decided differently on purpose; rows of docs/differences.md.
-const DIFFERENCES: [(&str, &str); 6] = [
+const DIFFERENCES: [(&str, &str); 7] = [
     ("server-max-quoted", "a quoted number is a number here as everywhere else (docs/differences.md)"),
     ("maxChunkKB", "keys of older Linkerds are ignored with a warning (dataplane.md §1.7)"),
     ("yaml-alias", "aliases work (dataplane.md §1.4)"),
     ("service-budget-ttl-61", "refused at start instead of 502 later (architecture.md §8)"),
     ("service-budget-percent-1001", "refused at start instead of 502 later (architecture.md §8)"),
+    ("client-accrual-rate-2", "refused at start instead of 502 later (dataplane.md §1.4)"),
     ("service-backoff-jittered-min-only", "refused at start instead of 502 later (architecture.md §8)"),
 ];
 

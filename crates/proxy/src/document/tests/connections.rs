@@ -117,11 +117,11 @@ fn values_that_cannot_be_meant_are_refused() {
         Err(faults) => assert_eq!(wrong(&faults), expected, "{text}"),
     };
     check(with_server("maxConcurrentRequests: 0"), &["3: 0 is not positive"]);
-    check(with_server("maxConcurrentRequests: -1"), &["3: -1 is out of range"]);
+    check(with_server("maxConcurrentRequests: -1"), &["3: maxConcurrentRequests must be non-negative: -1"]);
     check(with_server("maxConcurrentRequests: ~"), &[]);
     check(with_server("serverSession: {idleTimeMs: 0}"), &["3: 0 is not positive"]);
     check(with_server("serverSession: {lifeTime: 5}"), &["3: unknown key `lifeTime`"]);
-    check(with_server("socketOptions: {backlog: -1}"), &["3: -1 is out of range"]);
+    check(with_server("socketOptions: {backlog: -1}"), &["3: backlog must be non-negative: -1"]);
     check(with_server("socketOptions: {foo: 1}"), &["3: unknown key `foo`"]);
     let pool = |keys: &str| router(&format!("  client: {{hostConnectionPool: {keys}}}\n"));
     check(pool("{maxSize: 0}"), &["3: 0 is not positive"]);

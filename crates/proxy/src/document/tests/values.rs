@@ -248,9 +248,13 @@ fn row_84_validation_errors() {
     let budget = |budget: &str| router(&format!("  service: {{retries: {{budget: {budget}}}}}\n"));
     check(&budget("{ttlSecs: 0}"), &["3: ttl must be [1 second, 60 seconds]: 0.seconds"]);
     check(&budget("{ttlSecs: 61}"), &["3: ttl must be [1 second, 60 seconds]: 61.seconds"]);
-    check(&budget("{minRetriesPerSec: -1}"), &["3: -1 is out of range"]);
+    check(&budget("{minRetriesPerSec: -1}"), &["3: minRetriesPerSec must be non-negative: -1"]);
+    check(&budget("{ttlSecs: -1}"), &["3: ttl must be [1 second, 60 seconds]: -1.seconds"]);
     check(&budget("{percentCanRetry: -0.5}"), &["3: percentCanRetry must be non-negative: -0.5"]);
-    check(&budget("{percentCanRetry: 1001}"), &["3: percentCanRetry must not be greater than 1000.0: 1001"]);
+    check(
+        &budget("{percentCanRetry: 1001}"),
+        &["3: percentCanRetry must not be greater than 1000.0: 1001.0"],
+    );
     check(&budget("{percentCanRetry: 1000.0, ttlSecs: 60, minRetriesPerSec: 0}"), &[]);
     let backoff = |backoff: &str| router(&format!("  service: {{retries: {{backoff: {backoff}}}}}\n"));
     check(&backoff("{kind: jittered}"), &["3: 'maxMs' must be specified", "3: 'minMs' must be specified"]);
@@ -260,7 +264,7 @@ fn row_84_validation_errors() {
         &backoff("{kind: jittered, minMs: 6, maxMs: 5}"),
         &["3: 'minMs' (6) must not be greater than 'maxMs' (5)"],
     );
-    check(&backoff("{kind: jittered, minMs: -1, maxMs: 5}"), &["3: -1 is out of range"]);
+    check(&backoff("{kind: jittered, minMs: -1, maxMs: 5}"), &["3: minMs must be non-negative: -1"]);
     check(&router("  identifier: []\n"), &["3: empty identifier list"]);
     check(&router("  bindingCache: {paths: 0}\n"), &["3: 0 is not positive"]);
     check(&router("  service: {kind: io.l5d.static}\n"), &["3: key `configs` is missing"]);
@@ -268,11 +272,134 @@ fn row_84_validation_errors() {
         &router("  client: {loadBalancer: {kind: p2c, decayTimeMs: 5}}\n"),
         &["3: unknown key `decayTimeMs`"],
     );
-    let policy = "3: 'monthly' is no roll policy: expected never, hourly, daily, weekly(n) with n from 1 (Sunday) \
-                  to 7 (Saturday), sighup, or a size such as 3.megabytes";
+    let policy = "3: Invalid log roll policy: monthly (expected never, hourly, daily, weekly(n) with n from 1 (Sunday) \
+                  to 7 (Saturday), sighup, or a size such as 3.megabytes)";
     check(&router("  httpAccessLogRollPolicy: monthly\n"), &[policy]);
     check(&router("  h2AccessLog: x\n"), &["3: unknown key `h2AccessLog`"]);
     check(&router("  dstPrefix: x\n"), &["3: '/' expected but 'x' found at '[x]'"]);
+}
+
+/// dataplane.md §1.4, routing.md §4, §6: keys that have to be there, in the words of Linkerd.
+#[test]
+fn required_keys() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(wrong(&anywhere(text).expect_err(text)), [expected], "{text}");
+    };
+    check(&router("  identifier: {kind: io.l5d.static}\n"), "3: path is required");
+    let transformer = "  interpreter: {kind: default, transformers: [{kind: io.l5d.specificHost}]}\n";
+    check(&router(transformer), "3: io.l5d.specificHost: host property is required");
+    let rewrite = format!("namers: [{{kind: io.l5d.rewrite, pattern: /a, name: /b}}]\n{}", router(""));
+    check(&rewrite, "1: The 'prefix' property is required for the io.l5d.rewrite namer.");
+}
+
+/// dataplane.md §1.4: Linkerd starts with them and answers every request with 502.
+#[test]
+fn success_rates_and_windows() {
+    let check = |keys: &str, expected: &[&str]| {
+        let text = router(&format!("  client: {{failureAccrual: {{kind: io.l5d.{keys}}}}}\n"));
+        let found = anywhere(&text).err().map(|faults| wrong(&faults)).unwrap_or_default();
+        assert_eq!(found, expected, "{text}");
+    };
+    check("successRate, successRate: 0.9, requests: 1", &[]);
+    check("successRate, successRate: 1, requests: 1", &[]);
+    check("successRate, requests: 1", &[]);
+    check("successRate, successRate: 1.1, requests: 1", &["3: requiredSuccessRate must be [0, 1]: 1.1"]);
+    check("successRate, successRate: -0.1, requests: 1", &["3: requiredSuccessRate must be [0, 1]: -0.1"]);
+    check("successRate, successRate: 0.9, requests: 0", &["3: window must be positive: 0"]);
+    check("successRate, successRate: 0.9, requests: -1", &["3: window must be positive: -1"]);
+    check("successRate, successRate: 0.9", &["3: window must be positive: 0"]);
+    check("successRateWindowed, successRate: 0.9, window: 1", &[]);
+    check("successRateWindowed, successRate: 2, window: 1", &["3: requiredSuccessRate must be [0, 1]: 2.0"]);
+    check("successRateWindowed, successRate: 0.9, window: -30", &["3: window must be positive: -30"]);
+    check("successRateWindowed, successRate: 0.9", &["3: window must be positive: 0"]);
+}
+
+/// dataplane.md §1.3: null is like no key at all, also where the key is not built yet.
+#[test]
+fn nothing_asked_of_what_is_not_built() {
+    let server = |key: &str| format!("routers:\n- protocol: http\n  servers: [{{port: 1, {key}}}]\n");
+    for text in [
+        server("tls: ~"),
+        server("tls: null"),
+        router("  announcers: ~\n"),
+        router("  announcers: []\n"),
+        router("  client: {tls: ~, requestAuthorizers: []}\n"),
+        format!("admin: {{tls: ~, security: ~, httpIdentifierPort: ~}}\n{}", router("")),
+    ] {
+        let document = anywhere(&text).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(document.warnings.is_empty(), "{text}{}", document.warnings);
+    }
+    for text in [server("tls: {}"), router("  announcers: [{kind: io.l5d.serversets}]\n")] {
+        assert!(anywhere(&text).is_err(), "{text}");
+    }
+}
+
+/// routing.md §6: known where the proxy runs, maybe not where its document is checked.
+#[test]
+fn a_node_that_is_not_known_is_a_warning() {
+    let text = |keys: &str| {
+        router(&format!(
+            "  interpreter: {{kind: default, transformers: [{{kind: io.l5d.k8s.localnode{keys}}}]}}\n"
+        ))
+    };
+    let check = |keys: &str, variable: fn(&str) -> Option<String>, expected: &[&str]| {
+        let context = |source| config::Context::new(source).with_variables(variable);
+        let document = super::super::load_in("linkerd.yaml", text(keys).as_bytes(), context);
+        assert_eq!(wrong(&document.unwrap_or_else(|faults| panic!("{faults}")).warnings), expected, "{keys}");
+    };
+    let ip = "3: POD_IP env variable must be set to the pod's IP";
+    check("", |_| None, &[ip]);
+    check("", |name| (name == "NODE_NAME").then(|| "a".to_owned()), &[ip]);
+    check("", |name| (name == "POD_IP").then(|| "a".to_owned()), &[ip]);
+    check("", |name| (name == "POD_IP").then(|| "10.1.2.3".to_owned()), &[]);
+    check(", hostNetwork: true", |_| None, &["3: NODE_NAME env variable must be set to the node's name"]);
+    check(", hostNetwork: true", |name| (name == "NODE_NAME").then(|| "a".to_owned()), &[]);
+}
+
+/// A fault in a block says what a fault on one line does: what is there.
+#[test]
+fn faults_in_blocks_quote_the_place() {
+    let faults = anywhere(&router("  dtab: |\n    /a => /b ;\n    /c => d\n")).expect_err("d is no path");
+    assert_eq!(wrong(&faults), [r"5: simple expected but 'd' found at '/a => /b ;\n/c => [d]\n'"]);
+    let long = format!("/{}/b => /c;/{} = /d;/e => /f;/g => /h", "a".repeat(50), "b".repeat(50));
+    let faults = anywhere(&router(&format!("  dtab: {long}\n"))).expect_err("no arrow");
+    let expected = format!("3: '>' expected but ' ' found at '…{} =[ ]/d;/e => /f;/g => /h'", "b".repeat(18));
+    assert_eq!(wrong(&faults), [expected]);
+}
+
+/// Linkerd starts with them, and no name is ever bound; rows of docs/differences.md.
+#[test]
+fn values_nobody_means() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(wrong(&anywhere(text).expect_err(text)), [expected], "{text}");
+    };
+    check(&router("  bindingTimeoutMs: -1\n"), "3: bindingTimeoutMs must be non-negative: -1");
+    let rewrite = "namers: [{kind: io.l5d.rewrite, prefix: /p, pattern: /a, name: b}]\n".to_owned();
+    check(&(rewrite + &router("")), "1: b is no path");
+}
+
+/// What begins with `{` is JSON and nothing else.
+#[test]
+fn json_is_json() {
+    let good = r#"{"routers": [{"protocol": "http", "servers": [{"port": 4141}], "label": "\u00e9"}]}"#;
+    assert_eq!(http(good).label(), "é");
+    let check = |from: &str, to: &str, expected: &str| {
+        let text = good.replace(from, to);
+        let shown = anywhere(&text).expect_err(&text).to_string();
+        assert!(shown.starts_with(expected), "{text}\n{shown}");
+    };
+    check("4141}", "4141,}", "linkerd.yaml:1:61: not valid JSON: trailing comma");
+    check("\"http\"", "'http'", "linkerd.yaml:1:27: not valid JSON: expected value");
+    check("\"http\"", "http", "linkerd.yaml:1:2");
+    check("\"servers\"", "servers", "linkerd.yaml:1:35: not valid JSON: key must be a string");
+    check(" \"servers\"", "\n # s\n\"servers\"", "linkerd.yaml:2:2: not valid JSON: key must be a string");
+    check("}]}", "}]} # routers", "linkerd.yaml:1:");
+    check("\"label\"", "\"servers\"", "linkerd.yaml:1:64: duplicate key `servers`");
+    let open = anywhere(&good[..40]).expect_err("it ends too early").to_string();
+    assert!(open.contains("is the `{` of line 1 closed?"), "{open}");
+    assert!(
+        anywhere("# a comment first, so it is YAML\n{routers: [{protocol: http, servers: [{}],}]}").is_ok()
+    );
 }
 
 #[test]
