@@ -40,7 +40,7 @@ async fn a_second_signal(workers: usize) {
     assert!(lines >= 4 && log.contains("\"message\":\"SIGTERM: draining\""), "{log}");
 }
 
-/// 1: not started; 2: the command line.
+/// 1: not started, be it for the configuration or for the command line.
 #[tokio::test]
 async fn faults_at_the_start() {
     let site = Site::new(1).await;
@@ -50,6 +50,6 @@ async fn faults_at_the_start() {
         assert!(process.log().contains(text), "{}", process.log());
     };
     check("missing", &[], "nothing.yaml", 1, "config is not a file: nothing.yaml").await;
-    check("flag", &["--nonsense"], "linkerd.yaml", 2, "--nonsense").await;
-    check("level", &["--log-level", "LOUD"], "linkerd.yaml", 2, "expected OFF, ERROR, WARNING").await;
+    check("flag", &["--nonsense"], "linkerd.yaml", 1, "--nonsense").await;
+    check("level", &["--log-level", "LOUD"], "linkerd.yaml", 1, "expected OFF, ERROR, WARNING").await;
 }
