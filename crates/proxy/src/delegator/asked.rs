@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use config::Node;
 use names::{Dtab, Path};
 
-use super::query::first;
+use admin::query::first;
 
 /// A question, still as text.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod golden;
 mod mutations;
 mod reference;
 mod schema;
+mod telemetry;
 mod values;
 
 use super::{Document, load_with};

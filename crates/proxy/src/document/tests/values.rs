@@ -105,7 +105,7 @@ fn every_key_of_the_top_level_is_read() {
     let document = anywhere(
         "admin: {ip: 0.0.0.0, port: 9991, shutdownGraceMs: 5}\nusage: {orgId: me, enabled: false}\n\
          namers:\n- {kind: io.l5d.fs, rootDir: /disco}\n- {kind: io.l5d.fs, rootDir: /other, prefix: /files, experimental: true}\n\
-         telemetry:\n- {kind: io.l5d.prometheus, path: /m, prefix: l5d_}\n- kind: io.l5d.prometheus\n\
+         telemetry:\n- {kind: io.l5d.prometheus, path: /m, prefix: l5d_, histograms: false}\n- kind: io.l5d.prometheus\n\
          routers:\n- protocol: http\n  servers: [{ip: '::1', port: 0, label: x}, {port: 80}]\n",
     )
     .unwrap_or_else(|faults| panic!("{faults}"));
@@ -120,8 +120,11 @@ fn every_key_of_the_top_level_is_read() {
     let [Telemeter::Prometheus(first), Telemeter::Prometheus(second)] = document.telemetry.as_slice() else {
         panic!("two")
     };
-    assert_eq!((first.path.as_str(), first.prefix.as_str()), ("/m", "l5d_"));
-    assert_eq!((second.path.as_str(), second.prefix.as_str()), ("/admin/metrics/prometheus", ""));
+    assert_eq!((first.path.as_str(), first.prefix.as_str(), first.histograms), ("/m", "l5d_", false));
+    assert_eq!(
+        (second.path.as_str(), second.prefix.as_str(), second.histograms),
+        ("/admin/metrics/prometheus", "", true)
+    );
     let addresses: Vec<String> = document
         .routers
         .iter()
@@ -227,6 +230,10 @@ fn row_84_validation_errors() {
     check(&format!("{admin}{}", router("")), &["5: ConflictingPorts: Server conflict on port 4140"]);
     check(&ports.replace("port: 1", ""), &["7: ConflictingPorts: Server conflict on port 4140"]);
     check(&router("").replace("4140", "9990"), &["4: ConflictingPorts: Server conflict on port 9990"]);
+    let identifier = |ports: &str| format!("admin: {{{ports}}}\n{}", router(""));
+    check(&identifier("httpIdentifierPort: 4140"), &["5: ConflictingPorts: Server conflict on port 4140"]);
+    check(&identifier("httpIdentifierPort: 9990"), &["1: the admin server has this port"]);
+    check(&identifier("ip: 127.0.0.2, httpIdentifierPort: 4140"), &[]);
     let both = "streamingEnabled: false\n  streamAfterContentLengthKB: 5\n";
     let conflict = "Conflicting streaming options set. Can't disable streaming and set streamAfterContentLengthKB in http";
     check(&router(&format!("  {both}")), &[&format!("4: {conflict}")]);
