@@ -1,35 +1,107 @@
 //! Wayleave against what the real Linkerd 1.7.5 was recorded doing; every difference must be listed with its reason.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use testkit::wayleave_binary;
 
 /// The steering repository's folder beside this one.
-fn shared(path: &str) -> Option<std::path::PathBuf> {
+fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
     path.exists().then_some(path)
 }
 
-fn check(cases: &str, workers: usize) {
-    let (Some(replay), Some(cases)) =
-        (shared("conformance/replay.py"), shared(&format!("conformance/cases/{cases}")))
-    else {
+/// A file of this repository's `docs`.
+fn docs(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
+}
+
+/// A file of recorded cases; `None`, with a line that says so, when it is not there.
+fn recorded(cases: &str) -> Option<PathBuf> {
+    let path = shared(&format!("conformance/cases/{cases}"));
+    if path.is_none() {
         eprintln!("SKIPPED conformance {cases}: ../shared/conformance is not there");
-        return;
-    };
+    }
+    path
+}
+
+/// What `replay.py` says of some cases: its output and its complaints.
+fn replay(cases: &Path, workers: usize, options: &[&OsStr]) -> (String, String) {
+    let replay = shared("conformance/replay.py").expect("beside its cases");
     let command = format!("{} proxy --workers {workers}", wayleave_binary().display());
-    let deviations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/deviations.txt");
     let output = Command::new("python3")
         .arg(replay)
-        .args(["check", "--verbose", "--cmd", &command, "--deviations"])
-        .args([&deviations, &cases])
+        .args(["check", "--verbose", "--cmd", &command])
+        .args(options)
+        .arg(cases)
         .output()
         .expect("python3 is installed");
-    let said = String::from_utf8_lossy(&output.stdout);
+    let [out, err] = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
+    (out, err)
+}
+
+fn check(cases: &str, workers: usize) {
+    if let Some(cases) = recorded(cases) {
+        check_file(&cases, workers);
+    }
+}
+
+/// As [`check`], with parts that are not built yet put into others: each text by another, everywhere in the file.
+fn check_without(cases: &str, workers: usize, not_built: &[(&str, &str)]) {
+    let Some(path) = recorded(cases) else { return };
+    let mut text = fs::read_to_string(path).expect("a file of cases");
+    for (part, instead) in not_built {
+        assert!(text.contains(part), "{part} is not in {cases} (any more): the list is out of date");
+        text = text.replace(part, instead);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let edited = folder.path().join(cases);
+    fs::write(&edited, text).expect("the folder can be written");
+    check_file(&edited, workers);
+}
+
+fn check_file(cases: &Path, workers: usize) {
+    let deviations = docs("deviations.txt");
+    let options = [OsStr::new("--deviations"), deviations.as_os_str()];
+    let (said, errors) = replay(cases, workers, &options);
     let differs: Vec<&str> = said.lines().filter_map(|l| l.strip_prefix("DIFFERS ")).collect();
-    assert!(differs.is_empty(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(differs.is_empty(), "{said}\n{errors}");
     let summary = said.lines().rfind(|l| l.contains("as recorded")).expect("replay.py sums up");
     eprintln!("{summary}");
+}
+
+/// Idle connections belong to workers: how many there are depends on which workers the callers' connections went to.
+const POOLS: [&str; 4] = ["connects", "connections", "connect_latency_ms", "pool_cached"];
+
+/// The metrics after a fixed workload: a case is hundreds of values, so each one that differs has to be listed, and no
+/// more than those may be.
+fn check_metrics(cases: &str, workers: usize) {
+    let Some(cases) = recorded(cases) else { return };
+    let (said, errors) = replay(&cases, workers, &[]);
+    let listed = fs::read_to_string(docs("deviations-metrics.txt")).expect("the list is there");
+    let listed: Vec<&str> = listed.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
+    let differs = said.lines().filter_map(|l| l.strip_prefix("    "));
+    let pool = |line: &str| workers > 1 && POOLS.iter().any(|name| line.contains(name));
+    let differs: Vec<&str> = differs.filter(|line| !pool(line)).collect();
+    let unlisted: Vec<_> = differs.iter().filter(|d| !listed.contains(d)).collect();
+    assert!(unlisted.is_empty(), "not in docs/deviations-metrics.txt: {unlisted:#?}\n{errors}");
+    let stale: Vec<_> = listed.iter().filter(|l| !differs.contains(l)).collect();
+    assert!(
+        stale.is_empty(),
+        "as recorded, and yet in docs/deviations-metrics.txt: {stale:#?}\n{said}\n{errors}"
+    );
+    assert!(said.lines().any(|l| l.contains("as recorded")), "replay.py sums up: {said}\n{errors}");
+}
+
+#[test]
+fn metrics_workers_1() {
+    check_metrics("metrics-http-1.json", 1);
+}
+
+#[test]
+fn metrics_workers_4() {
+    check_metrics("metrics-http-1.json", 4);
 }
 
 /// One test for each file and width, so that a failure names both.
@@ -68,4 +140,22 @@ recorded! {
     http_class_retryable_read: "http-class-retryableRead5XX-open.json",
     access_log: "accesslog-http.json",
     names: "names-open.json",
+}
+
+/// What the recorded configurations of the admin server have that is not built yet: HTTP/2.
+const H2: (&str, &str) = ("protocol: h2", "protocol: http");
+const H2_SHOWN: (&str, &str) = (r#"{\"protocol\":\"h2\""#, r#"{\"protocol\":\"http\""#);
+mod admin_linkerd {
+    #[test]
+    fn workers_1() {
+        use super::{H2, H2_SHOWN};
+        super::check_without("admin-linkerd-open.json", 1, &[H2, H2_SHOWN]);
+    }
+}
+
+mod admin_security {
+    #[test]
+    fn workers_1() {
+        super::check("admin-security-open.json", 1);
+    }
 }

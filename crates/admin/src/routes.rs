@@ -1,7 +1,10 @@
 //! The route table: which handler answers a path, and with which methods.
 //!
 //! A path is matched exactly, or as a prefix where it was added as one; the longest match wins (observability.md §6.1).
+//! What only shows something answers any method, as Linkerd's pages do; what changes something takes the methods it
+//! names, and none of another site's pages.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::ready;
@@ -11,6 +14,8 @@ use std::sync::Arc;
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
 
+use crate::guard::is_cross_site;
+use crate::security::Security;
 use crate::{Request, Response, status};
 
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -18,40 +23,60 @@ type Handler = Arc<dyn Fn(Request) -> Answer + Send + Sync>;
 
 #[derive(Clone)]
 struct Route {
-    methods: &'static [Method],
+    /// Which methods it takes; `None` is all.
+    methods: Option<&'static [Method]>,
     handler: Handler,
 }
 
-/// Paths and their handlers. HEAD is allowed wherever GET is and gets the same answer without its body.
+/// Paths and their handlers. HEAD gets the same answer as GET, without its body.
 #[derive(Clone, Default)]
 pub struct Routes {
     exact: BTreeMap<String, Route>,
     prefixes: BTreeMap<String, Route>,
+    security: Security,
+    /// Whether there is a list of the paths.
+    index: bool,
 }
 
-const GET: &[Method] = &[Method::GET, Method::HEAD];
 const POST: &[Method] = &[Method::POST];
 
 impl Routes {
     /// A table with what every daemon answers: `/admin/ping`, and the list of paths at `/`, `/admin` and
     /// `/admin/index.txt` (each replaced by a route of that path added later).
     pub fn new() -> Routes {
-        Routes::default().get("/admin/ping", |_| crate::text("pong"))
+        Routes { index: true, ..Routes::default() }.get("/admin/ping", |_| crate::text("pong"))
     }
 
-    /// Answers GET and HEAD on exactly `path`.
+    /// Only paths that `security` permits are there; the others are not found.
     #[must_use]
-    pub fn get(self, path: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Routes {
-        self.route(path, GET, handler)
+    pub fn secured(self, security: Security) -> Routes {
+        Routes { security, ..self }
     }
 
-    /// Answers POST on exactly `path`.
+    /// A table without any path, and without a list of those that are added.
+    pub fn empty() -> Routes {
+        Routes::default()
+    }
+
+    /// Answers exactly `path`, whatever the method: for what only shows something.
+    #[must_use]
+    pub fn get(
+        mut self,
+        path: &str,
+        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> Routes {
+        self.exact.insert(path.to_string(), Route { methods: None, handler: at_once(handler) });
+        self
+    }
+
+    /// Answers POST on exactly `path`, unless the page of another site sends it.
     #[must_use]
     pub fn post(self, path: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Routes {
         self.route(path, POST, handler)
     }
 
-    /// Answers the given methods on exactly `path`. A later route of the same path takes its place.
+    /// Answers the given methods on exactly `path`; those that may change something not for pages of other sites. A later
+    /// route of the same path takes its place.
     #[must_use]
     pub fn route(
         mut self,
@@ -59,18 +84,19 @@ impl Routes {
         methods: &'static [Method],
         handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
     ) -> Routes {
+        let methods = Some(methods);
         self.exact.insert(path.to_string(), Route { methods, handler: at_once(handler) });
         self
     }
 
-    /// Answers GET and HEAD on every path that begins with `prefix` and has no longer match.
+    /// Answers every path that begins with `prefix` and has no longer match, whatever the method.
     #[must_use]
     pub fn prefix(
         mut self,
         prefix: &str,
         handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
     ) -> Routes {
-        self.prefixes.insert(prefix.to_string(), Route { methods: GET, handler: at_once(handler) });
+        self.prefixes.insert(prefix.to_string(), Route { methods: None, handler: at_once(handler) });
         self
     }
 
@@ -86,8 +112,28 @@ impl Routes {
         F: Future<Output = Response> + Send + 'static,
     {
         let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
-        self.exact.insert(path.to_string(), Route { methods, handler });
+        self.exact.insert(path.to_string(), Route { methods: Some(methods), handler });
         self
+    }
+
+    /// Like [`Routes::get`], for a handler that waits for something.
+    #[must_use]
+    pub fn get_async<F>(
+        mut self,
+        path: &str,
+        handler: impl Fn(Request) -> F + Send + Sync + 'static,
+    ) -> Routes
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
+        self.exact.insert(path.to_string(), Route { methods: None, handler });
+        self
+    }
+
+    /// Whether something answers exactly `path`.
+    pub fn has(&self, path: &str) -> bool {
+        self.exact.contains_key(path)
     }
 
     /// All paths, in order, prefixes with their trailing `*`.
@@ -101,6 +147,9 @@ impl Routes {
     /// Adds the index, which lists the paths known by then, where nothing else answers.
     pub(crate) fn with_index(mut self) -> Routes {
         const INDEX: [&str; 3] = ["/", "/admin", "/admin/index.txt"];
+        if !self.index {
+            return self;
+        }
         let mut paths = self.paths();
         paths.extend(INDEX.iter().filter(|p| !self.exact.contains_key(**p)).map(ToString::to_string));
         paths.sort();
@@ -116,11 +165,19 @@ impl Routes {
 
     /// The answer to `request`: its route's, or why there is none.
     pub(crate) fn answer(&self, request: Request) -> Answer {
-        match self.find(request.uri().path()) {
-            Some(route) if route.methods.contains(request.method()) => (route.handler)(request),
-            Some(route) => Box::pin(ready(method_not_allowed(route.methods))),
-            None => Box::pin(ready(status(StatusCode::NOT_FOUND, "not found\n"))),
+        let path = single_slashes(request.uri().path());
+        let route = self.find(&path).filter(|_| self.security.permits(&path));
+        let Some(route) = route else { return Box::pin(ready(status(StatusCode::NOT_FOUND, ""))) };
+        if let Some(methods) = route.methods {
+            if !methods.contains(request.method()) {
+                return Box::pin(ready(method_not_allowed(methods)));
+            }
+            if !request.method().is_safe() && is_cross_site(request.headers()) {
+                let text = "a page of another site may not do this (Origin, Sec-Fetch-Site)\n";
+                return Box::pin(ready(status(StatusCode::FORBIDDEN, text)));
+            }
         }
+        (route.handler)(request)
     }
 
     fn find(&self, path: &str) -> Option<&Route> {
@@ -128,6 +185,20 @@ impl Routes {
             || self.prefixes.iter().rev().filter(|(p, _)| path.starts_with(*p)).max_by_key(|(p, _)| p.len());
         self.exact.get(path).or_else(|| longest().map(|(_, route)| route))
     }
+}
+
+/// A path as routes know it: `//config.json` is `/config.json`. What is permitted is decided on this form too.
+fn single_slashes(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") {
+        return Cow::Borrowed(path);
+    }
+    let mut single = String::with_capacity(path.len());
+    for letter in path.chars() {
+        if letter != '/' || !single.ends_with('/') {
+            single.push(letter);
+        }
+    }
+    Cow::Owned(single)
 }
 
 impl fmt::Debug for Routes {
@@ -146,7 +217,7 @@ fn at_once(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Ha
 }
 
 fn method_not_allowed(methods: &[Method]) -> Response {
-    let mut response = status(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    let mut response = status(StatusCode::METHOD_NOT_ALLOWED, "");
     let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let allow = HeaderValue::try_from(names.join(", ")).expect("method names are header text");
     response.headers_mut().insert(ALLOW, allow);

@@ -3,12 +3,14 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::lenient::Lenient;
-use crate::patient::Patient;
+use crate::patient::{Limit, Patient};
 use crate::{Request, Response, Routes, status};
 
 /// What one admin server spends at most.
@@ -51,6 +53,10 @@ impl Default for Limits {
         }
     }
 }
+
+/// An extension of an answer: how long its caller may take nothing of it, where that is shorter than [`Limits::write`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriteLimit(pub(crate) Duration);
 
 /// A bound admin server, not serving yet.
 #[derive(Debug)]
@@ -156,19 +162,30 @@ impl Admin {
         let (current, limits, mut stop) = (self.routes.clone(), self.limits, self.stop.subscribe());
         async move {
             let _permit = permit;
+            let (limit, endless) = (Limit::new(limits.write), Arc::new(AtomicBool::new(false)));
+            let (of_writes, streams) = (limit.clone(), endless.clone());
             let service = service_fn(move |request| {
                 let routes = current.borrow().clone();
-                async move { Ok::<_, Infallible>(answer(&routes, request, limits).await) }
+                let (limit, streams) = (of_writes.clone(), streams.clone());
+                async move {
+                    let response = answer(&routes, request, limits).await;
+                    if let Some(WriteLimit(shorter)) = response.extensions().get() {
+                        limit.shorten(*shorter);
+                    }
+                    streams.store(response.body().is_stream(), Ordering::Relaxed);
+                    Ok::<_, Infallible>(response)
+                }
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head)
-                .serve_connection(TokioIo::new(Lenient::new(Patient::new(stream, limits.write))), service);
+                .serve_connection(TokioIo::new(Lenient::new(Patient::new(stream, limit))), service);
             let mut served = std::pin::pin!(served);
             // Errors are the client's: a reset, a head that is no HTTP, one that came too slowly.
             tokio::select! {
                 ended = served.as_mut() => drop(ended),
-                () = stopped(&mut stop) => {
+                // A stream has no end that could be waited for.
+                () = stopped(&mut stop) => if !endless.load(Ordering::Relaxed) {
                     served.as_mut().graceful_shutdown();
                     drop(served.await);
                 }
@@ -193,13 +210,16 @@ async fn answer(routes: &Routes, request: hyper::Request<Incoming>, limits: Limi
     // A task of its own is what turns a panic into a value; the set ends it when the client goes away.
     let mut task = JoinSet::new();
     task.spawn(routes.answer(request));
-    match task.join_next().await {
+    let mut response = match task.join_next().await {
         Some(Ok(response)) => response,
         _ => {
             tracing::error!("admin: the handler of {path} panicked");
             status(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
         }
-    }
+    };
+    // What strangers had a hand in, names and dtabs, must not be taken for a page.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// Reads the body, or says why not.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use admin::{Admin, AdminHandle, Limits, Method, Routes, text};
+use admin::{About, Admin, AdminHandle, Events, Limits, Loggers, Method, PathRule, Routes, Security, text};
 use telemetry::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -74,8 +74,8 @@ async fn endpoints() {
     // Row 11.
     check("GET", "/admin/ping", "200 OK", "content-type: text/plain", "pong").await;
     check("HEAD", "/admin/ping", "200 OK", "content-length: 4", "").await;
-    check("POST", "/admin/ping", "405 Method Not Allowed", "allow: get, head", "method not allowed\n").await;
-    check("GET", "/admin/shutdown", "405 Method Not Allowed", "allow: post", "method not allowed\n").await;
+    check("DELETE", "/admin/ping", "200 OK", "x-content-type-options: nosniff", "pong").await;
+    check("GET", "/admin/shutdown", "405 Method Not Allowed", "allow: post", "").await;
     check("POST", "/admin/shutdown", "200 OK", "content-type: text/plain", "quitting\n").await;
     // Row 1.
     let flat = r#"{"rt/out/server/0.0.0.0/4140/requests":3}"#;
@@ -88,9 +88,10 @@ async fn endpoints() {
     let lines = "linkerd_rt:server:requests{rt=\"out\", server=\"0.0.0.0/4140\"} 3\n";
     check("GET", "/admin/metrics/prometheus", "200 OK", "content-type: text/plain", lines).await;
     // Row 17.
-    check("GET", "/foo", "404 Not Found", "content-type: text/plain", "not found\n").await;
-    check("GET", "/admin/ping/", "404 Not Found", "", "not found\n").await;
-    check("GET", "/metrics.json", "404 Not Found", "", "not found\n").await;
+    check("GET", "/foo", "404 Not Found", "content-type: text/plain", "").await;
+    check("GET", "/admin/ping/", "404 Not Found", "", "").await;
+    check("GET", "/metrics.json", "404 Not Found", "", "").await;
+    check("GET", "//admin///ping", "200 OK", "", "pong").await;
     check("GET", "/files/a/b", "200 OK", "", "any file").await;
     check("GET", "/files/js/b", "200 OK", "", "any script").await;
     check("GET", "/files/js/main.js", "200 OK", "", "the script").await;
@@ -99,6 +100,166 @@ async fn endpoints() {
     for path in ["/", "/admin", "/admin/index.txt"] {
         check("GET", path, "200 OK", "content-type: text/plain", index).await;
     }
+}
+
+/// §9 row 12, over the wire: what is not permitted is not there, however it is spelt.
+#[tokio::test]
+async fn row_12_what_is_not_permitted_is_not_there() {
+    let security = Security {
+        control: false,
+        blacklist: vec![PathRule::parse("/admin/lint.*").unwrap()],
+        ..Security::default()
+    };
+    let routes = Routes::new()
+        .secured(security)
+        .shutdown(|_| panic!("not permitted"))
+        .logging(None)
+        .lint(Vec::new)
+        .get("/help", |_| text("help"));
+    let server = start(routes, Limits::default()).await;
+    let check = async |method: &str, target: &str, status: u16| {
+        let (line, _, _) = ask(server.address, method, target).await;
+        assert!(line.contains(&status.to_string()), "{method} {target}: {line}");
+    };
+    check("POST", "/admin/shutdown", 404).await;
+    check("POST", "//admin/shutdown", 404).await;
+    check("POST", "/logging.json?logger=root&level=INFO", 404).await;
+    check("GET", "/admin/lint", 404).await;
+    check("GET", "/admin//lint.json", 404).await;
+    check("GET", "/admin/ping", 200).await;
+    check("GET", "/help", 200).await;
+}
+
+/// Loggers that keep what they are told.
+#[derive(Debug, Default)]
+struct Told(std::sync::Mutex<Vec<(String, String)>>);
+
+impl Loggers for Told {
+    fn levels(&self) -> Vec<(String, String)> {
+        let told = self.0.lock().unwrap();
+        let root = told.iter().rev().find(|(logger, _)| logger == "root");
+        vec![
+            ("root".into(), root.map_or("INFO".into(), |(_, level)| level.clone())),
+            ("a\"".into(), "DEBUG".into()),
+        ]
+    }
+
+    fn set(&self, logger: &str, level: &str) {
+        self.0.lock().unwrap().push((logger.to_owned(), level.to_owned()));
+    }
+}
+
+/// §9 row 14.
+#[tokio::test]
+async fn row_14_levels_of_loggers() {
+    let loggers = Arc::new(Told::default());
+    let server = start(Routes::new().logging(Some(loggers.clone())), Limits::default()).await;
+    let shown =
+        |root: &str| format!(r#"[{{"logger":"root","level":"{root}"}},{{"logger":"a\"","level":"DEBUG"}}]"#);
+    let (line, fields, body) = ask(server.address, "GET", "/logging.json").await;
+    assert!(line.contains("200") && fields.contains("application/json"), "{line} {fields}");
+    assert_eq!(body, shown("INFO"));
+    let post = async |query: &str, form: &str, more: &str| {
+        let length = form.len();
+        let head =
+            format!("POST /logging.json{query} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n{more}");
+        let answer = raw(server.address, &format!("{head}content-length: {length}\r\n\r\n{form}")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].to_owned(), body.to_owned())
+    };
+    assert_eq!(post("?logger=root&level=DEBUG", "", "").await, ("200".into(), shown("DEBUG")));
+    assert_eq!(post("", "logger=root&level=WARNING", "").await, ("200".into(), shown("WARNING")));
+    assert_eq!(post("?logger=root", "", "").await.0, "400");
+    assert_eq!(post("", "level=INFO", "").await.0, "400");
+    // The page of another site in an operator's browser.
+    assert_eq!(post("?logger=root&level=OFF", "", "origin: http://evil.example\r\n").await.0, "403");
+    assert_eq!(post("?logger=root&level=OFF", "", "sec-fetch-site: cross-site\r\n").await.0, "403");
+    assert_eq!(loggers.0.lock().unwrap().len(), 2);
+    let (line, fields, _) = ask(server.address, "PUT", "/logging.json").await;
+    assert!(line.contains("405") && fields.contains("allow: get, head, post"), "{line} {fields}");
+    let server = start(Routes::new().logging(None), Limits::default()).await;
+    assert_eq!(ask(server.address, "GET", "/logging.json").await.2, r#"[{"logger":"root","level":"INFO"}]"#);
+}
+
+#[tokio::test]
+async fn another_sites_page_ends_nothing() {
+    let server = start(Routes::new().shutdown(|_| panic!("asked to end")), Limits::default()).await;
+    let request =
+        "POST /admin/shutdown HTTP/1.1\r\nhost: a:1\r\nconnection: close\r\norigin: http://b:1\r\n\r\n";
+    let answer = raw(server.address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_until_the_server_stops() {
+    let events = Events::new(1);
+    let listened = events.clone();
+    let server = start(Routes::new().get("/events", move |_| listened.listen()), Limits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut seen = String::new();
+    let mut until = async |stream: &mut TcpStream, text: &str| {
+        while !seen.contains(text) {
+            let mut piece = [0; 1000];
+            let read = stream.read(&mut piece).await.unwrap();
+            assert!(read > 0, "it ended before {text}: {seen}");
+            seen += std::str::from_utf8(&piece[..read]).unwrap();
+        }
+        seen.clone()
+    };
+    let head = until(&mut stream, "retry: 2000\n\n").await;
+    assert!(head.contains("text/event-stream") && head.contains("no-store"), "{head}");
+    assert!(ask(server.address, "GET", "/events").await.0.contains("503"), "one may listen");
+    events.tell("one");
+    until(&mut stream, "data: one\n\n").await;
+    events.tell("two");
+    until(&mut stream, "data: two\n\n").await;
+    server.handle.stop();
+    // Without waiting for the drain's end.
+    tokio::time::timeout(Limits::default().drain / 2, server.task)
+        .await
+        .expect("streams hold up no end")
+        .unwrap();
+    assert_eq!(stream.read(&mut [0; 100]).await.unwrap_or(0), 0);
+    assert!(!events.has_listeners());
+}
+
+/// What tells of the process (§6.2), by status, type and the beginning of the body.
+#[tokio::test]
+async fn diagnostics() {
+    let about = About {
+        name: "wayleave",
+        version: "9.8.7",
+        revision: None,
+        start_time: "2023-11-14T22:13:20Z".into(),
+        uptime: Arc::new(|| 17),
+        config: "linkerd.yaml".into(),
+        workers: 3,
+    };
+    let issue = serde_json::json!({ "rule": "loop", "severity": "error", "message": "m", "advice": "a" });
+    let routes = Routes::new().diagnostics(&about).lint(move || vec![issue.clone()]);
+    let server = start(routes, Limits::default()).await;
+    let check = async |target: &str, status: u16, kind: &str, part: &str| {
+        let (line, fields, body) = ask(server.address, "GET", target).await;
+        assert!(line.contains(&status.to_string()), "{target}: {line}");
+        assert!(fields.contains(&format!("content-type: {kind}")), "{target}: {fields}");
+        assert!(body.contains(part), "{target}: {body}");
+    };
+    let json = "application/json;charset=utf-8";
+    check("/admin/server_info", 200, json, r#""version":"9.8.7""#).await;
+    check("/admin/server_info", 200, json, r#""uptime":17"#).await;
+    check("/admin/registry.json", 200, json, r#""config":"linkerd.yaml""#).await;
+    check("/admin/threads", 200, "text/plain", &std::process::id().to_string()).await;
+    check("/admin/threads.json", 200, json, r#"{"threads":[{"#).await;
+    check("/admin/lint.json", 200, json, r#"{"lint":{"issues":[{"#).await;
+    check("/admin/lint", 200, "text/plain", "error[loop]: m").await;
+    check("/admin/contention", 200, "text/plain", "No request waits for a lock").await;
+    check("/admin/tracing?enable=true", 200, "text/html", "no switch").await;
+    check("/admin/tracing?enable=true&disable=true", 400, "text/plain", "not both").await;
+    check("/admin/announcer", 200, "text/plain", "Nothing is announced").await;
+    check("/admin/pprof/profile", 501, "text/plain", "perf record").await;
+    check("/admin/pprof/heap?pause=1", 501, "text/plain", "heaptrack").await;
+    check("/admin/pprof/contention", 501, "text/plain", "not profiled").await;
 }
 
 #[tokio::test]

@@ -8,21 +8,63 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{Name, RData};
 use names::{NameTree, Path};
 use naming::{
     Addr, Address, BoundName, LINGER, Live, Named, Namer, Publisher, Reader, State, configured_prefix,
 };
 use parking_lot::Mutex;
+use telemetry::{Counter, Histogram, Scope};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::dns::{Client, DnsSettings, says_no};
 
 /// The replicas of a name; none when there is no such name.
 type Replicas = Arc<[SocketAddr]>;
 
+/// What is counted under `namer/<prefix>` (observability.md §2.4).
+struct Stats {
+    successes: Counter,
+    failures: Counter,
+    zero_results: Counter,
+    unknown_hosts: Counter,
+    unexpected_codes: Counter,
+    duration: Histogram,
+}
+
+impl Stats {
+    fn new(scope: &Scope) -> Stats {
+        Stats {
+            successes: scope.counter("lookup_successes_total"),
+            failures: scope.counter("lookup_failures_total"),
+            zero_results: scope.counter("lookup_zero_results_total"),
+            unknown_hosts: scope.counter("unknown_srv_hosts_results_total"),
+            unexpected_codes: scope.counter("unexpected_code_total"),
+            duration: scope.histogram("request_duration_ms"),
+        }
+    }
+
+    /// A look-up of SRV records has ended after so long.
+    fn count(&self, ended: Result<(), &NetError>, took: Duration) {
+        self.duration.record(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        match ended {
+            Ok(()) => self.successes.inc(),
+            Err(error) if says_no(error) => self.zero_results.inc(),
+            Err(error) => {
+                self.failures.inc();
+                if matches!(error, NetError::Dns(_)) {
+                    self.unexpected_codes.inc();
+                }
+            }
+        }
+    }
+}
+
 struct Shared {
     client: Client,
+    stats: Stats,
     refresh: Duration,
     handle: Handle,
     watches: Mutex<HashMap<Path, Watch>>,
@@ -43,12 +85,19 @@ pub struct DnsSrvNamer {
 
 impl DnsSrvNamer {
     /// Names under `/#` and `prefix`, looked up every `refresh` (at least 1 ms) as long as somebody uses them. Look-ups
-    /// run on `handle`, the control runtime.
+    /// run on `handle`, the control runtime, and are counted in `scope`, which is `namer/<prefix>`.
     #[must_use]
-    pub fn new(prefix: &Path, settings: DnsSettings, refresh: Duration, handle: Handle) -> DnsSrvNamer {
+    pub fn new(
+        prefix: &Path,
+        settings: DnsSettings,
+        refresh: Duration,
+        handle: Handle,
+        scope: &Scope,
+    ) -> DnsSrvNamer {
         let (watches, client) = (Mutex::default(), Client::new(settings));
         let refresh = refresh.max(Duration::from_millis(1));
-        let shared = Arc::new(Shared { client, refresh, handle, watches });
+        let stats = Stats::new(scope);
+        let shared = Arc::new(Shared { client, stats, refresh, handle, watches });
         DnsSrvNamer { prefix: configured_prefix(prefix), shared }
     }
 
@@ -138,7 +187,10 @@ impl Shared {
     async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, String> {
         let name = Name::from_utf8(host).map_err(|error| error.to_string())?;
         let client = self.client.get().await?;
-        let lookup = client.srv_lookup(name).await.map_err(|error| {
+        let begun = Instant::now();
+        let lookup = client.srv_lookup(name).await;
+        self.stats.count(lookup.as_ref().map(|_| ()), begun.elapsed());
+        let lookup = lookup.map_err(|error| {
             if !says_no(&error) {
                 self.client.unanswered();
             }
@@ -149,7 +201,10 @@ impl Shared {
             let RData::SRV(srv) = &record.data else { continue };
             match client.lookup_ip(srv.target.clone()).await {
                 Ok(ips) => sockets.extend(ips.iter().map(|ip| SocketAddr::new(ip, srv.port))),
-                Err(error) => tracing::debug!(host, target = %srv.target, "{error}"),
+                Err(error) => {
+                    self.stats.unknown_hosts.inc();
+                    tracing::debug!(host, target = %srv.target, "{error}");
+                }
             }
         }
         sockets.sort_unstable();

@@ -89,7 +89,7 @@ impl Health {
         for (commands, _) in self.workers.iter() {
             let (question, answer) = oneshot::channel();
             // A worker that is gone drops the question, and so does this: nobody answers.
-            let _ = commands.send(Command::Answer(Question(question)));
+            let _ = commands.send(Command::Settle(question));
             answers.push(answer);
         }
         let mut silent = Vec::new();
@@ -117,16 +117,6 @@ impl Health {
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Health").field("workers", &self.workers.len()).finish_non_exhaustive()
-    }
-}
-
-/// A worker that was asked how it is.
-pub(crate) struct Question(oneshot::Sender<()>);
-
-impl Question {
-    pub(crate) fn answer(self) {
-        // Who asked may have lost patience.
-        let _ = self.0.send(());
     }
 }
 

@@ -6,7 +6,7 @@ mod serving;
 use crate::accept::{self, Accepted};
 use crate::clock::Clock;
 use crate::context::{Context, Draining, Live};
-use crate::health::{Health, LastBeat, Question, Stall};
+use crate::health::{Health, LastBeat, Stall};
 use crate::http1::{Compression, Connection, Limits};
 use crate::pulse::Pulse;
 use crate::seat::{Seat, ServerContext};
@@ -81,8 +81,6 @@ pub(crate) enum Command {
     Share(u64),
     Connection(usize, Accepted),
     Drain(Draining),
-    /// Asked how it is, the worker answers.
-    Answer(Question),
     /// For tests of what notices it.
     Stall(Stall),
     Stop,
@@ -317,7 +315,6 @@ async fn work(context: Rc<Context>, mut queue: mpsc::UnboundedReceiver<Command>,
             Command::Settle(done) => drop(done.send(())),
             Command::Share(endpoint) => context.pool.borrow_mut().share(endpoint),
             Command::Drain(draining) => context.connections.drain(draining),
-            Command::Answer(question) => question.answer(),
             Command::Stall(stall) => stall.hold(),
             Command::Stop => return,
         }

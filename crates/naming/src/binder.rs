@@ -92,6 +92,7 @@ struct Mail<R> {
     changed: HashSet<SourceId>,
     dtab: Option<Dtab>,
     asked: Vec<Question>,
+    census: Vec<oneshot::Sender<Vec<(Path, Addr)>>>,
     closed: bool,
 }
 
@@ -105,7 +106,8 @@ struct Question {
 impl<R> Default for Mail<R> {
     fn default() -> Self {
         let (opened, dropped, changed) = (Vec::new(), Vec::new(), HashSet::new());
-        Mail { opened, dropped, changed, dtab: None, asked: Vec::new(), closed: false }
+        let (asked, census) = (Vec::new(), Vec::new());
+        Mail { opened, dropped, changed, dtab: None, asked, census, closed: false }
     }
 }
 
@@ -231,6 +233,14 @@ impl<F: ReplicasFactory> Binder<F> {
         let (answer, answered) = oneshot::channel();
         let question = Question { path: path.clone(), local: local.clone(), answer };
         self.handle.shared.inbox.put(|mail| mail.asked.push(question));
+        async move { answered.await.ok() }
+    }
+
+    /// The ids in use, each with the addresses its entry was last told of, in no order: as the task has them when it gets
+    /// to it. `None` when the task has ended.
+    pub fn held(&self) -> impl Future<Output = Option<Vec<(Path, Addr)>>> + Send + use<F> {
+        let (answer, answered) = oneshot::channel();
+        self.handle.shared.inbox.put(|mail| mail.census.push(answer));
         async move { answered.await.ok() }
     }
 

@@ -2,13 +2,14 @@
 //! observability.md §6.3).
 
 mod asked;
-pub(crate) mod query;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::administration::{Current, Served};
+use crate::document as doc;
 use crate::sources::{DtabSource, Sources};
-use admin::{Method, Request, Response, Routes, StatusCode, json, status, text};
+use admin::{Method, Request, Response, Routes, StatusCode, Ui, json, status};
 use names::Dtab;
 use naming::{State, Stopped, json_text};
 
@@ -18,30 +19,67 @@ pub use asked::Asked;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const METHODS: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
-const GET: &[Method] = &[Method::GET, Method::HEAD];
 
-/// Adds the pages about `sources`.
-pub(crate) fn add(routes: Routes, sources: &Arc<Sources>) -> Routes {
-    let of = sources.clone();
-    let mut routes =
-        routes.route_async("/delegator.json", METHODS, move |request| delegator(of.clone(), request));
-    let of = sources.clone();
-    routes = routes.route_async("/bound-names.json", GET, move |_| bound_names(of.clone()));
-    for (prefix, namer) in &sources.files {
-        let namer = namer.clone();
-        routes = routes.get(&format!("/namer_state{prefix}.json"), move |_| json(namer.state_json()));
-    }
-    for (at, router) in sources.routers.iter().enumerate() {
-        if router.dtab.is_some() {
-            let of = sources.clone();
-            let path = format!("/{}/interpreter_state/io.l5d.fs.json", router.label);
-            routes = routes.get(&path, move |_| match &of.routers[at].dtab {
-                Some(dtab) => json(interpreter_state(dtab)),
-                None => text(""),
-            });
-        }
-    }
+/// Adds the pages about the sources of names that are served.
+pub(crate) fn add(routes: Routes, current: &Current) -> Routes {
+    let (delegates, names, namers, interpreters) =
+        (current.clone(), current.clone(), current.clone(), current.clone());
     routes
+        .route_async("/delegator.json", METHODS, move |request| {
+            let sources = delegates.get().sources.clone();
+            delegator(sources, request)
+        })
+        .get_async("/bound-names.json", move |_| bound_names(names.get().sources.clone()))
+        .prefix("/namer_state/", move |request| {
+            found(namer_state(&namers.get().sources, request.uri().path()))
+        })
+        // Labels are the configuration's, so that these paths may be any.
+        .prefix("/", move |request| {
+            found(interpreters_state(&interpreters.get().sources, request.uri().path()))
+        })
+}
+
+fn found(state: Option<String>) -> Response {
+    state.map_or_else(|| status(StatusCode::NOT_FOUND, ""), json)
+}
+
+/// The state of the namer of a path such as `/namer_state/io.l5d.fs.json`.
+fn namer_state(sources: &Sources, path: &str) -> Option<String> {
+    let prefix = path.trim_start_matches("/namer_state").strip_suffix(".json")?;
+    let (_, namer) = sources.files.iter().find(|(known, _)| known.to_string() == prefix)?;
+    Some(namer.state_json())
+}
+
+/// The state of the interpreter of a path such as `/out/interpreter_state/io.l5d.fs.json`.
+fn interpreters_state(sources: &Sources, path: &str) -> Option<String> {
+    let label = path.strip_prefix('/')?.strip_suffix("/interpreter_state/io.l5d.fs.json")?;
+    let router = sources.routers.iter().find(|router| router.label == label)?;
+    router.dtab.as_deref().map(interpreter_state)
+}
+
+/// The page about dtabs: for each router the entries its interpreter brings along, and its own.
+pub(crate) fn page(ui: Ui, served: &Served) -> Response {
+    let external = |label: &str| {
+        let router = served.sources.routers.iter().find(|router| router.label == label)?;
+        router.dtab.as_ref()?.live.get().ok()
+    };
+    let of = |dtab: &dyn Fn(&doc::HttpRouter) -> Option<Dtab>| {
+        let one = |doc::Router::Http(router): &doc::Router| {
+            let entries = dtab(router).map_or_else(String::new, |dtab| entries(&dtab));
+            format!("{}:[{entries}]", json_text(router.label()))
+        };
+        let all: Vec<String> = served.document.routers.iter().map(one).collect();
+        format!("{{{}}}", all.join(","))
+    };
+    ui.delegator(of(&|router| external(router.label())), of(&|router| Some(router.dtab.clone())))
+}
+
+fn entries(dtab: &Dtab) -> String {
+    let entry = |dentry: &names::Dentry| {
+        let (prefix, dst) = (json_text(&dentry.prefix.to_string()), json_text(&dentry.dst.to_string()));
+        format!("{{\"prefix\":{prefix},\"dst\":{dst}}}")
+    };
+    dtab.entries().iter().map(entry).collect::<Vec<_>>().join(",")
 }
 
 async fn delegator(sources: Arc<Sources>, request: Request) -> Response {

@@ -33,7 +33,9 @@ pub use router::{BindingCache, HttpRouter, HttpServer, Router, TracePropagator};
 pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
 pub use session::{HostConnectionPool, Session};
 pub use socket::SocketOptions;
-pub use telemeter::{Admin, Prometheus, Telemeter, Usage};
+pub use telemeter::{
+    Admin, AdminSecurity, CommonMetrics, Influxdb, Prometheus, RecentRequests, Statsd, Telemeter, Usage,
+};
 
 use config::{Context, Decode, Node, Source, config};
 pub use config::{Fault, Faults, Reason, Severity};

@@ -21,6 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use ask::local_dtab;
 pub use json::to_json;
 pub use page::SERVED;
 pub use place::Place;
@@ -149,24 +150,44 @@ pub async fn explain_in(
     sources: &Sources,
     question: &Question,
 ) -> Result<Explanation, Unexplained> {
+    explain_edited(document, sources, question, None).await
+}
+
+/// A dtab in the place of the router's own, to see what it would do.
+#[derive(Clone, Debug)]
+pub(crate) struct Edited {
+    pub(crate) text: String,
+    pub(crate) dtab: Dtab,
+}
+
+/// As [`explain_in`], with another dtab in the place of the router's if one is given.
+pub(crate) async fn explain_edited(
+    document: &Document,
+    sources: &Sources,
+    question: &Question,
+    edited: Option<&Edited>,
+) -> Result<Explanation, Unexplained> {
     let (index, router) = find_router(document, question.router.as_deref())?;
     let (name, identified, from_headers) = match &question.subject {
         Subject::Name(name) => (name.clone(), None, Dtab::empty()),
         Subject::Request(headers) => {
             let headers = &ask::taken(router, headers);
             let (name, how) = ask::identify(router, headers)?;
-            (name, Some(how), ask::local_dtab(headers)?)
+            (name, Some(how), local_dtab(headers)?)
         }
     };
     let local = from_headers.concat(&question.local);
     let own = sources.routers.get(index).and_then(|router| router.dtab.as_ref()).map(|dtab| &*dtab.path);
-    let places = place::Places::of(document, index, own);
-    let dtabs = [&router.dtab, &local];
+    let mut places = place::Places::of(document, index, own);
+    if let Some(edited) = edited {
+        places = places.edited(&edited.text);
+    }
+    let dtabs = [edited.map_or(&router.dtab, |edited| &edited.dtab), &local];
     let explained = through(&sources.of(router), dtabs, &name, &places, question.wait).await;
     Ok(Explanation { router: router.label().to_owned(), identified, ..explained })
 }
 
-fn find_router<'a>(
+pub(crate) fn find_router<'a>(
     document: &'a Document,
     label: Option<&str>,
 ) -> Result<(usize, &'a doc::HttpRouter), Unexplained> {

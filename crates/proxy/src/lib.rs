@@ -15,6 +15,7 @@ mod running;
 mod sections;
 mod sockets;
 mod sources;
+mod telemeters;
 mod translate;
 
 pub use delegator::Asked;

@@ -1,5 +1,6 @@
 //! A running proxy: started from a document, changed by others while it runs, stopped without losing a request.
 
+use crate::administration::live_numbers;
 use crate::document as doc;
 use crate::ending::{Cause, Ending, Shutdown};
 use crate::health::Health;
@@ -116,6 +117,7 @@ impl Proxy {
         let (shutdown, health) = (Shutdown::new(), Health::new());
         let book = Book::new(&metrics);
         let (reloads, asked) = Reloads::new(&book);
+        let (events, numbers) = live_numbers(&metrics);
         let lasting = Lasting {
             metrics: metrics.clone(),
             clock,
@@ -123,12 +125,15 @@ impl Proxy {
             health: health.clone(),
             sockets: options.sockets.clone(),
             reloads: reloads.clone(),
+            loggers: options.loggers.clone(),
+            events,
         };
         let running = Running::start(document.clone(), count, lasting)?;
         let shown = parking_lot::Mutex::new(Shown::of(&running));
         let state = Arc::new(State { running: tokio::sync::Mutex::new(Some(running)), shown, book });
         let mut control = JoinSet::new();
         control.spawn(snapshots(metrics.clone()));
+        control.spawn(numbers);
         let source = options.reload.clone();
         if let Some(source) = &source {
             reload::heed(source, document, &reloads, &mut control).map_err(StartError::System)?;

@@ -9,7 +9,7 @@ mod entrances;
 mod routers;
 
 use crate::access_logs::AccessLogs;
-use crate::administration::routes;
+use crate::administration::{self, Current};
 use crate::document as doc;
 use crate::ending::{Ending, Shutdown};
 use crate::health::Health;
@@ -17,9 +17,11 @@ use crate::reload::{Diff, Reloaded, Reloads};
 use crate::sections;
 use crate::sockets::{Sockets, StartError};
 use crate::sources::Sources;
+use crate::telemeters::Telemeters;
 use crate::translate;
 use crate::{Bound, ending, process};
-use admin::RunningAdmin;
+use ::admin::{Events, Loggers};
+use admin::{BothRoutes, RunningAdmin};
 use engines::{Clock, Drained, Workers};
 use entrances::{Door, Entrance};
 use router::ServerId;
@@ -45,13 +47,19 @@ pub(crate) struct Lasting {
     pub(crate) health: Health,
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) reloads: Reloads,
+    pub(crate) loggers: Option<Arc<dyn Loggers>>,
+    /// Where the dashboard's numbers go.
+    pub(crate) events: Events,
 }
 
 /// What is made of a document, running.
 pub(crate) struct Running {
     lasting: Lasting,
+    /// The same as here, for the admin server.
+    current: Current,
     document: Arc<doc::Document>,
     sources: Arc<Sources>,
+    telemeters: Telemeters,
     /// Outlives the workers, whose last lines it writes.
     access_logs: AccessLogs,
     workers: Workers,
@@ -73,13 +81,17 @@ impl Running {
         let document = Arc::new(document);
         let Lasting { metrics, clock, sockets, .. } = &lasting;
         let doors = entrances::doors(&document, &[], sockets)?;
-        let sources = Arc::new(Sources::new(&document)?);
-        let admin = RunningAdmin::start(&document, routes(&document, &lasting, &sources), sockets)?;
+        let sources = Arc::new(Sources::counted(&document, metrics)?);
+        let telemeters = Telemeters::start(&document, metrics);
+        let current = Current::new(document.clone(), sources.clone());
+        let routes = routes(&document, &lasting, &telemeters, &current);
+        let admin = RunningAdmin::start(&document, routes, sockets)?;
         let logs = AccessLogs::start(&document, &AccessLogs::default(), metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
         let workers = Workers::start(workers, *clock, metrics).map_err(StartError::System)?;
         let mut running = Running {
             access_logs: AccessLogs::default(),
+            telemeters: telemeters.clone(),
             document: document.clone(),
             sources: sources.clone(),
             routers: Vec::new(),
@@ -87,11 +99,13 @@ impl Running {
             tasks: JoinSet::new(),
             workers,
             admin,
+            current,
             lasting,
         };
-        let routers = running.build(&document, &sources, &logs);
+        let routers = running.build(&document, &sources, &logs, &telemeters);
         running.entrances = running.open(&document, &routers, doors)?;
         (running.routers, running.access_logs) = (routers, logs);
+        running.tell();
         running.lasting.health.serving(running.workers.health());
         Ok(running)
     }
@@ -111,19 +125,22 @@ impl Running {
         let notes = self.notes(&document);
         let doors = entrances::doors(&document, &self.entrances, &self.lasting.sockets)?;
         let sources = Arc::new(self.sources.succeed(&self.document, &document)?);
-        let routes = routes(&document, &self.lasting, &sources);
+        let telemeters = self.telemeters.succeed(&document, &self.lasting.metrics);
+        let routes = routes(&document, &self.lasting, &telemeters, &self.current);
         let admin = self.admin.next(&document, routes, &self.lasting.sockets)?;
         let Lasting { metrics, clock, .. } = &self.lasting;
         let logs = AccessLogs::start(&document, &self.access_logs, metrics, *clock);
         let logs = logs.map_err(StartError::System)?;
-        let routers = self.build(&document, &sources, &logs);
+        let routers = self.build(&document, &sources, &logs, &telemeters);
         let successions = routers::successions(&self.routers, &routers, MAKE_BEFORE_BREAK).await;
         let entrances = self.open(&document, &routers, doors)?;
         successions.into_iter().for_each(router::Succession::finish);
-        self.admin.replace(admin);
         let entrances = std::mem::replace(&mut self.entrances, entrances);
         let retired = std::mem::replace(&mut self.routers, routers);
         (self.document, self.sources, self.access_logs) = (document, sources, logs);
+        self.telemeters = telemeters;
+        self.tell();
+        self.admin.replace(admin);
         self.close(entrances);
         if tokio::time::timeout(HEARING, self.workers.settled()).await.is_err() {
             tracing::warn!("a worker stands still: it will hear of the new configuration when it goes on");
@@ -134,19 +151,26 @@ impl Running {
 
     /// The routers of `document`: those that are written the same, and whose names come from the same sources, are the
     /// same.
-    fn build(&mut self, document: &doc::Document, sources: &Arc<Sources>, logs: &AccessLogs) -> Vec<Served> {
-        let same_sources = sections::same_namers(&self.document, document);
+    fn build(
+        &mut self,
+        document: &doc::Document,
+        sources: &Arc<Sources>,
+        logs: &AccessLogs,
+        telemeters: &Telemeters,
+    ) -> Vec<Served> {
+        let same_around =
+            sections::same_namers(&self.document, document) && telemeters.notes_as(&self.telemeters);
         let mut all = Vec::new();
         for (at, doc::Router::Http(from)) in document.routers.iter().enumerate() {
             let before = self.routers.iter().find(|of| of.label == from.label());
-            let same = same_sources
+            let same = same_around
                 && sections::same_router(&self.document, document, at).is_some()
                 && self.access_logs.is_same(logs, from.label());
             all.push(match before {
                 Some(before) if same => before.clone(),
                 before => {
-                    let log = logs.of(from.label());
-                    let parts = routers::Parts { lasting: &self.lasting, sources, log, before };
+                    let (log, recent) = (logs.of(from.label()), telemeters.recent());
+                    let parts = routers::Parts { lasting: &self.lasting, sources, log, recent, before };
                     let (made, binder) = routers::build(from, parts, self.workers.count());
                     self.tasks.spawn(process::vital(binder));
                     made
@@ -230,6 +254,15 @@ impl Running {
         notes
     }
 
+    /// Has the admin server tell of what is served now.
+    fn tell(&self) {
+        self.current.set(administration::Served {
+            document: self.document.clone(),
+            sources: self.sources.clone(),
+            routers: self.routers.iter().map(|served| served.router.clone()).collect(),
+        });
+    }
+
     /// The servers in the order of the document.
     pub(crate) fn servers(&self) -> Vec<Bound> {
         let bound = |e: &Entrance| Bound { router: e.router.clone(), address: e.bound };
@@ -259,5 +292,17 @@ impl Running {
         self.tasks.shutdown().await;
         self.admin.stop().await;
         drained
+    }
+}
+
+fn routes(
+    document: &doc::Document,
+    lasting: &Lasting,
+    telemeters: &Telemeters,
+    current: &Current,
+) -> BothRoutes {
+    BothRoutes {
+        admin: administration::routes(document, lasting, telemeters, current),
+        identifier: administration::identifier_routes(current),
     }
 }

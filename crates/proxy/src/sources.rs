@@ -10,12 +10,15 @@ use crate::sections;
 use discovery::{Dns, DnsHost, DnsSettings, DnsSrvNamer, DtabFile, FsNamer, local_ips};
 use names::{Dtab, Path};
 use naming::{Change, Interpreter, Live, Namers, Resolver, Rewrite, Transformer};
+use telemetry::Metrics;
 use tokio::runtime::Handle;
 
 /// The sources of a document. What watches files and servers ends with it.
 pub struct Sources {
     bare: Interpreter,
     dns: Arc<dyn Resolver>,
+    /// Where namers count.
+    metrics: Metrics,
     namers: Arc<Namers>,
     built: Vec<Built>,
     pub(crate) files: Vec<(Path, Arc<FsNamer>)>,
@@ -53,36 +56,46 @@ impl std::fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// The sources of `document`; nothing is watched before it is asked for. Must be called on the control runtime.
+    /// The sources of `document`, whose numbers nobody wants. See [`Sources::counted`].
+    ///
+    /// # Errors
+    /// As [`Sources::counted`].
+    pub fn new(document: &doc::Document) -> Result<Sources, StartError> {
+        Sources::counted(document, &Metrics::new(1))
+    }
+
+    /// The sources of `document`, counted in `metrics` under `namer`; nothing is watched before it is asked for. Must be
+    /// called on the control runtime.
     ///
     /// # Errors
     /// When a transformer needs an environment variable that is not set.
-    pub fn new(document: &doc::Document) -> Result<Sources, StartError> {
+    pub fn counted(document: &doc::Document, metrics: &Metrics) -> Result<Sources, StartError> {
         let dns: Arc<dyn Resolver> = Arc::new(Dns::new(Handle::current(), DnsSettings::default()));
-        Sources::build(document, dns, None).map_err(|error| error.placed(document))
+        Sources::build(document, dns, metrics, None).map_err(|error| error.placed(document))
     }
 
     /// The sources of `document`, which follows on `before`, whose sources these are. Namers that are written the same, and
     /// dtabs in the same files, are the same ones.
     ///
     /// # Errors
-    /// As [`Sources::new`].
+    /// As [`Sources::counted`].
     pub(crate) fn succeed(
         &self,
         before: &doc::Document,
         document: &doc::Document,
     ) -> Result<Sources, StartError> {
-        let built = Sources::build(document, self.dns.clone(), Some((before, self)));
+        let built = Sources::build(document, self.dns.clone(), &self.metrics, Some((before, self)));
         built.map_err(|error| error.placed(document))
     }
 
     fn build(
         document: &doc::Document,
         dns: Arc<dyn Resolver>,
+        metrics: &Metrics,
         before: Option<(&doc::Document, &Sources)>,
     ) -> Result<Sources, StartError> {
         let control = Handle::current();
-        let built = namers(document, &dns, before, &control);
+        let built = namers(document, &dns, metrics, before, &control);
         let same = before.filter(|(before, _)| sections::same_namers(before, document));
         let namers = match same {
             Some((_, before)) => before.namers.clone(),
@@ -102,7 +115,7 @@ impl Sources {
             });
         }
         let bare = Interpreter::from(Arc::new(Namers::new(dns.clone())));
-        Ok(Sources { bare, dns, namers, built, files, routers })
+        Ok(Sources { bare, dns, metrics: metrics.clone(), namers, built, files, routers })
     }
 
     /// The interpreter of the router with this label.
@@ -126,6 +139,7 @@ impl Sources {
 fn namers(
     document: &doc::Document,
     dns: &Arc<dyn Resolver>,
+    metrics: &Metrics,
     before: Option<(&doc::Document, &Sources)>,
     control: &Handle,
 ) -> Vec<Built> {
@@ -134,10 +148,10 @@ fn namers(
         sources.built.get(sections::same_namer(was, document, at)?).cloned()
     };
     let namers = document.namers.iter().enumerate();
-    namers.map(|(at, from)| kept(at).unwrap_or_else(|| namer(from, dns, control))).collect()
+    namers.map(|(at, from)| kept(at).unwrap_or_else(|| namer(from, dns, metrics, control))).collect()
 }
 
-fn namer(from: &doc::Namer, dns: &Arc<dyn Resolver>, control: &Handle) -> Built {
+fn namer(from: &doc::Namer, dns: &Arc<dyn Resolver>, metrics: &Metrics, control: &Handle) -> Built {
     match from {
         doc::Namer::Fs(fs) => {
             let root = fs.root_dir.to_path_buf();
@@ -151,7 +165,8 @@ fn namer(from: &doc::Namer, dns: &Arc<dyn Resolver>, control: &Handle) -> Built 
         doc::Namer::DnsSrv(srv) => {
             let servers = srv.servers().into_iter().map(|(host, port)| DnsHost { host, port });
             let settings = DnsSettings { servers: servers.collect(), ..DnsSettings::default() };
-            let namer = DnsSrvNamer::new(from.prefix(), settings, srv.refresh(), control.clone());
+            let scope = metrics.scope(&["namer", &format!("#{}", from.prefix())]);
+            let namer = DnsSrvNamer::new(from.prefix(), settings, srv.refresh(), control.clone(), &scope);
             Built { namer: Arc::new(namer), files: None }
         }
     }

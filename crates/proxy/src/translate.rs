@@ -6,8 +6,8 @@ use config::Scopes;
 use engines::{Compression, HttpSettings, Limits};
 use router::{
     CacheSettings, Classifier, ClientPartial, Forwarded, HeaderPath, HeaderToken, Identifier, Labeler,
-    MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings, Scope, ServerSettings,
-    ServicePartial, SessionSettings, SocketSettings, StaticName,
+    MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings, Scope, Series,
+    ServerSettings, ServicePartial, SessionSettings, SocketSettings, StaticName,
 };
 
 const KB: usize = 1024;
@@ -39,6 +39,7 @@ pub(crate) fn router(from: &doc::HttpRouter, epoch: u64) -> RouterSettings {
         max_headers: from.max_headers_kb as usize * KB,
         epoch,
         sample_salt: fastrand::u64(..),
+        series: Series::at_most(from.max_metric_scopes as usize),
         ..RouterSettings::default()
     }
 }

@@ -91,6 +91,7 @@ const GAUGES: &[&str] = &[
     "pool_size",
     "pool_cached",
     "pool_waiters",
+    "tls/connections",
 ];
 
 /// Gauges of a client whose balancer is `aperture`, in the order of [`Client::read_aperture`].
@@ -287,7 +288,7 @@ impl Replicas for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Nobody will ever choose them again: idle connections to them are of no use.
+        // Nobody will ever choose them again. Idle connections would otherwise keep the endpoints, and those the metrics.
         if let Members::Known(set) = &**self.members() {
             set.endpoints().iter().for_each(|endpoint| endpoint.remove());
         }
@@ -373,7 +374,9 @@ impl ClientFactory {
     fn stats(&self, id: &Path, shown: &str, settings: &ClientSettings) -> ClientStats {
         let ClientSettings { fail_fast, connection, .. } = *settings;
         let label = shown.trim_start_matches('/');
-        let scope = self.scope.lease(label);
+        let series = self.settings.series.clone();
+        let (place, name) = series.place(label);
+        let scope = self.scope.lease(name);
         ClientStats {
             id: id.clone(),
             label: label.into(),
@@ -386,6 +389,8 @@ impl ClientFactory {
             sessions: SessionCounters::new(&connection.session, &scope),
             waiters: PerWorker::new(scope.workers()),
             scope,
+            place,
+            series,
         }
     }
 
@@ -437,7 +442,10 @@ impl ClientFactory {
             rebuilds: balancer.counter("rebuilds"),
         };
         Arc::new_cyclic(|weak| {
-            self.register(weak, &stats.scope, &settings.balancer);
+            // Several that are counted together have no gauges: one's would hide the other's.
+            if stats.place.is_some() {
+                self.register(weak, &stats.scope, &settings.balancer);
+            }
             Client {
                 serial: NEXT_SERIAL.fetch_add(1, Relaxed),
                 settings,

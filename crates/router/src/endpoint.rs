@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::connection::{ConnectionSettings, SessionCounters, SessionEnd};
+use crate::series::{Place, Series};
 use crate::settings::ClientSettings;
 use crate::stats::{FailFastStats, Faults, PerWorker, client as idx};
 use balance::{Accrual, AccrualPolicy, Change, Load, Nanos, Node, Probe};
@@ -29,6 +30,10 @@ pub(crate) struct ClientStats {
     /// Requests that wait for a connection.
     pub(crate) waiters: PerWorker,
     pub(crate) scope: Lease,
+    /// `None`: its numbers are counted together with those of others.
+    pub(crate) place: Option<Place>,
+    /// For the scopes below it.
+    pub(crate) series: Series,
 }
 
 /// One address of a replica set, shared by all workers for as long as discovery names it (and a little longer: requests

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::draw::weighted;
 use crate::service::{Pair, Service};
 use arc_swap::ArcSwap;
+use balance::Nanos;
 use names::{Dtab, NameTree, Path};
 use naming::{Binding, BoundTree, Leaf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -19,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) ctx_dtab: Box<str>,
     pub(crate) binding: Arc<Binding<Client>>,
     routes: ArcSwap<Vec<Arc<Route>>>,
+    /// When it was first asked for.
+    pub(crate) made: Nanos,
     /// When it was last used as far as its users have told; nanoseconds.
     pub(crate) last_used: AtomicU64,
     /// Used more than once: not the first to go when room is needed.
@@ -48,6 +51,7 @@ impl Entry {
         local: Dtab,
         binding: Arc<Binding<Client>>,
         oneshot: Option<Oneshot>,
+        now: Nanos,
     ) -> Arc<Entry> {
         Arc::new(Entry {
             ctx_dtab: local.to_string().into(),
@@ -55,7 +59,8 @@ impl Entry {
             local,
             binding,
             routes: ArcSwap::default(),
-            last_used: AtomicU64::new(0),
+            made: now,
+            last_used: AtomicU64::new(now.0),
             proven: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             holders: AtomicU32::new(0),

@@ -13,6 +13,7 @@ pub use path::PathSegments;
 pub use static_name::StaticName;
 
 use crate::seam::RequestHead;
+use crate::settings::RouterSettings;
 use names::{Path, PathBuilder};
 
 /// How a request gets its name.
@@ -85,6 +86,18 @@ impl Identifier {
             Identifier::Path(_) => path::REASON.to_owned(),
             Identifier::Static(_) => String::new(),
         }
+    }
+}
+
+/// The name that a router of these settings gives to a request, or why it gives none: for those who ask, not for traffic.
+///
+/// # Errors
+/// The reason, in the words a caller gets.
+pub fn name_of(settings: &RouterSettings, head: &mut impl RequestHead) -> Result<Path, String> {
+    let (mut name, mut scratch) = (PathBuilder::new(), Vec::new());
+    match identify(&settings.identifiers, &settings.dst_prefix, head, &mut name, &mut scratch) {
+        Ok(()) => Ok(name.to_path()),
+        Err(Nameless::Unidentified(reason) | Nameless::Broken(reason)) => Err(reason),
     }
 }
 

@@ -26,7 +26,9 @@ mod forwarded;
 mod heritage;
 mod hop;
 mod identify;
+mod recent;
 mod router;
+mod series;
 mod server;
 mod service;
 mod settings;
@@ -48,8 +50,10 @@ pub use endpoint::Endpoint;
 pub use exchange::Exchange;
 pub use forwarded::{Forwarded, Labeler};
 pub use heritage::Heritage;
-pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
+pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName, name_of};
+pub use recent::{Recent, RecentRequests};
 pub use router::{Router, Succession};
+pub use series::Series;
 pub use server::Server;
 pub use settings::{
     CacheSettings, ClientPartial, ClientSettings, Retries, RouterSettings, Scope, ServerId, ServerSettings,

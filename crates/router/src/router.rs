@@ -48,6 +48,7 @@ impl Router {
     ) -> Arc<Router> {
         debug_assert!(workers <= metrics.workers(), "{workers} workers, {} shards", metrics.workers());
         let scope = metrics.scope(&["rt"]).lease(&settings.label);
+        settings.series.show(&scope);
         let all = scope.scope("server");
         let servers = settings.servers.iter();
         let servers = servers.map(|s| Arc::new(Server::new(s, &all, &settings.heritage))).collect();
@@ -104,9 +105,9 @@ impl Router {
 
     /// Counts the first tree of an entry.
     #[inline]
-    pub(crate) fn count_tree(&self, entry: &Entry, tree: &BoundTree<Client>) {
+    pub(crate) fn count_tree(&self, entry: &Entry, tree: &BoundTree<Client>, now: Nanos) {
         if !entry.counted.load(Relaxed) {
-            self.caches.lock().count_tree(entry, tree);
+            self.caches.lock().count_tree(entry, tree, now);
         }
     }
 

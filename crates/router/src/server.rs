@@ -37,6 +37,8 @@ impl Server {
         }
         let gauge = Arc::clone(&connections);
         scope.gauge("connections", move || gauge.sum());
+        // Callers that come with TLS are refused so far.
+        scope.gauge("tls/connections", || 0.0);
         let concurrency = settings.max_concurrent.map(|most| traffic.room(most));
         if let Some(concurrency) = concurrency.as_ref().map(Arc::downgrade) {
             let running = move || concurrency.upgrade().map_or(0.0, |room| f64::from(room.running()));

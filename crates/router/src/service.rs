@@ -2,6 +2,7 @@
 //! numbers.
 
 use crate::client::Client;
+use crate::series::Place;
 use crate::settings::{RouterSettings, ServiceSettings};
 use crate::stats::{Faults, PerWorker, pair, service as idx};
 use balance::Budget;
@@ -23,6 +24,7 @@ pub(crate) struct Service {
     /// What clients count of this service's requests, by the client's serial number. Asked when a route is made.
     pairs: Mutex<Vec<(u64, Weak<Pair>)>>,
     _scope: Lease,
+    _place: Option<Place>,
 }
 
 /// Gauges of a service, in the order they are read.
@@ -37,16 +39,20 @@ impl Service {
         services: &Scope,
     ) -> Arc<Service> {
         let shown: Box<str> = path.to_string().into();
-        let scope = services.lease(label(&shown));
+        let (place, name) = settings.series.place(label(&shown));
+        let scope = services.lease(name);
         let clock = settings.clock.clone();
         let settings = own;
         Arc::new_cyclic(|weak: &Weak<Service>| {
             let gauges = Weak::clone(weak);
-            scope.gauges(GAUGES, move |at| match (gauges.upgrade(), at) {
-                (None, _) => 0.0,
-                (Some(service), 0) => service.pending.sum(),
-                (Some(service), _) => service.budget.balance(clock.now()) as f64,
-            });
+            // Several that are counted together have no gauges: one's would hide the other's.
+            if place.is_some() {
+                scope.gauges(GAUGES, move |at| match (gauges.upgrade(), at) {
+                    (None, _) => 0.0,
+                    (Some(service), 0) => service.pending.sum(),
+                    (Some(service), _) => service.budget.balance(clock.now()) as f64,
+                });
+            }
             Service {
                 path: path.clone(),
                 shown,
@@ -57,6 +63,7 @@ impl Service {
                 pending: PerWorker::new(scope.workers()),
                 pairs: Mutex::default(),
                 _scope: scope,
+                _place: place,
             }
         })
     }
@@ -83,16 +90,22 @@ fn label(shown: &str) -> &str {
 /// A service within a client.
 pub(crate) struct Pair {
     pub(crate) block: Block,
+    pub(crate) faults: Faults,
     pub(crate) pending: Arc<PerWorker>,
     _scope: Lease,
+    _place: Option<Place>,
 }
 
 impl Pair {
     fn new(service: &Service, client: &Client) -> Pair {
-        let scope = client.stats.scope.scope("service").lease(label(&service.shown));
+        let (place, name) = client.stats.series.place(label(&service.shown));
+        let scope = client.stats.scope.scope("service").lease(name);
         let pending = Arc::new(PerWorker::new(scope.workers()));
-        let gauge = Arc::clone(&pending);
-        scope.gauge("pending", move || gauge.sum());
-        Pair { block: scope.block(&pair::SPEC), pending, _scope: scope }
+        if place.is_some() {
+            let gauge = Arc::clone(&pending);
+            scope.gauge("pending", move || gauge.sum());
+        }
+        let (block, faults) = (scope.block(&pair::SPEC), Faults::new(&scope));
+        Pair { block, faults, pending, _scope: scope, _place: place }
     }
 }

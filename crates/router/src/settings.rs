@@ -5,6 +5,8 @@ use crate::connection::{ConnectionSettings, PoolSettings, SessionSettings, Socke
 use crate::forwarded::Forwarded;
 use crate::heritage::Heritage;
 use crate::identify::Identifier;
+use crate::recent::RecentRequests;
+use crate::series::Series;
 use crate::stats::Clock;
 use crate::trace::Propagator;
 use balance::{AccrualPolicy, Backoff, Balancer, BudgetConfig, Nanos};
@@ -47,6 +49,11 @@ pub struct RouterSettings {
     pub sample_salt: u64,
     /// Where each answer of a back end is noted (`httpAccessLog`); nowhere by default.
     pub access_log: Option<AccessLog>,
+    /// Where the latest requests are noted (`io.l5d.recentRequests`); nowhere by default.
+    pub recent: Option<RecentRequests>,
+    /// How many services and clients have metrics of their own (`maxMetricScopes`, 30,000). Joins the router and its
+    /// clients.
+    pub series: Series,
     /// Joins the router and its clients, whose gauges have no clock of their own; the default will do.
     pub clock: Clock,
     /// What a router of the same label leaves to this one; the default is nothing.
@@ -72,6 +79,8 @@ impl Default for RouterSettings {
             epoch: 0,
             sample_salt: 0,
             access_log: None,
+            recent: None,
+            series: Series::default(),
             clock: Clock::default(),
             heritage: Heritage::default(),
         }
@@ -86,6 +95,9 @@ impl RouterSettings {
         self.sample_salt = before.sample_salt;
         self.clock = before.clock.clone();
         self.heritage = before.heritage.successor();
+        if self.series.has_limit_of(&before.series) {
+            self.series = before.series.clone();
+        }
     }
 
     /// The settings of the service `name`.

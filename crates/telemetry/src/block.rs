@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::histogram::cells::Reading;
-use crate::histogram::{Summary, Window};
+use crate::histogram::{Cumulative, Summary, Window};
 pub use shard::Shard;
 
 /// What a block holds. Names are relative to its scope; `/` separates levels (`retries/total`).
@@ -135,6 +135,23 @@ impl Block {
         self.0.shards.iter().for_each(|s| s.visit_status(each));
     }
 
+    /// Puts all that histogram `i` has ever counted into `out`.
+    pub(crate) fn cumulative(&self, i: usize, reading: &mut Reading, out: &mut Cumulative) {
+        // Held, so that no snapshot comes between the reading and the window.
+        let windows = self.0.windows.lock();
+        self.read(i, reading);
+        out.take(reading, windows.list.get(i).and_then(Option::as_deref));
+    }
+
+    /// Reads histogram `i` over all shards.
+    fn read(&self, i: usize, reading: &mut Reading) {
+        reading.clear();
+        let (first, last) = self.0.spec.parts(i);
+        for shard in &self.0.shards {
+            (first..=last).for_each(|part| shard.read_histogram(part, reading));
+        }
+    }
+
     pub(crate) fn snapshot(&self, reading: &mut Reading) {
         let count = self.0.spec.histograms.len();
         if count == 0 {
@@ -143,11 +160,7 @@ impl Block {
         let mut windows = self.0.windows.lock();
         windows.summarised = true;
         for i in 0..count {
-            reading.clear();
-            let (first, last) = self.0.spec.parts(i);
-            for shard in &self.0.shards {
-                (first..=last).for_each(|part| shard.read_histogram(part, reading));
-            }
+            self.read(i, reading);
             if reading.touched != 0 {
                 windows.window(i, count).advance(reading);
             }

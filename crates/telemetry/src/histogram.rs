@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use cells::{Cells, Reading};
+pub use window::Cumulative;
 pub use window::Summary;
 pub(crate) use window::Window;
 
@@ -39,6 +40,14 @@ impl Histogram {
     /// The last window's summary; `None` before the first snapshot.
     pub fn summary(&self) -> Option<Summary> {
         self.0.window.lock().as_ref().map(Window::summary)
+    }
+
+    /// Puts all it has ever counted into `out`.
+    pub(crate) fn cumulative(&self, reading: &mut Reading, out: &mut Cumulative) {
+        reading.clear();
+        let window = self.0.window.lock();
+        self.0.cells.read(reading);
+        out.take(reading, window.as_ref());
     }
 
     pub(crate) fn snapshot(&self, reading: &mut Reading) {

@@ -4,7 +4,13 @@ use std::fmt::{LowerExp, Write};
 
 /// Appends a gauge's value: `1.0`, `0.25`, `1.234568E8`, `NaN`, `Infinity`. Shortest digits that read back the same.
 pub fn push_f32(out: &mut String, value: f32) {
-    if value.is_finite() {
+    // Most gauges count something.
+    if (1.0..1e7).contains(&value) && value.fract() == 0.0 {
+        push_u64(out, value as u64);
+        out.push_str(".0");
+    } else if value.to_bits() == 0 {
+        out.push_str("0.0");
+    } else if value.is_finite() {
         let magnitude = value.abs();
         push_float(out, value, magnitude == 0.0 || (1e-3..1e7).contains(&magnitude));
     } else {
@@ -56,6 +62,16 @@ pub(crate) fn push_u64(out: &mut String, mut value: u64) {
         }
     }
     digits[at..].iter().for_each(|&d| out.push(char::from(d)));
+}
+
+/// A moment in milliseconds since the Unix epoch as RFC 3339 text in UTC: `2020-09-13T12:26:40.123Z`.
+pub fn utc_millis(millis: u64) -> String {
+    let millis = i64::try_from(millis).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_millisecond(millis) {
+        Ok(moment) => format!("{moment:.3}"),
+        // Ten thousand years from now.
+        Err(_) => String::new(),
+    }
 }
 
 #[cfg(test)]

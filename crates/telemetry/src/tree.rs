@@ -14,6 +14,7 @@ use crate::block::{Block, BlockSpec};
 use crate::counter::Counter;
 use crate::histogram::Histogram;
 use crate::histogram::cells::Reading;
+use crate::render::{Visitor, walk};
 use declared::expect_sole;
 use node::Gauges;
 pub(crate) use node::{Contents, Metric, Node, Part};
@@ -54,6 +55,11 @@ impl Metrics {
     /// Number of metrics in the tree (each response code counts as one), so that tests can see nothing leaks.
     pub fn series(&self) -> usize {
         series(&self.root.node)
+    }
+
+    /// Shows every metric with its value to `visitor`, depth first. No lock of the tree is held while it looks.
+    pub fn visit(&self, visitor: &mut impl Visitor) {
+        walk(&self.root.node, visitor);
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {

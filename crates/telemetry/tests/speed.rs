@@ -5,10 +5,12 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use telemetry::{BlockSpec, JsonQuery, Metrics, render_json, render_prometheus};
+use telemetry::{
+    BlockSpec, JsonQuery, Metrics, PrometheusOptions, render_json, render_prometheus,
+    render_prometheus_pieces,
+};
 
 const SERVICES: usize = 200;
-const CLIENTS: usize = 200;
 
 const COUNTERS: &[&str] = &[
     "requests",
@@ -41,7 +43,7 @@ const SERVICE: BlockSpec = BlockSpec {
 };
 const GAUGES: &[&str] = &["connections", "pending", "load", "loadbalancer/size", "loadbalancer/available"];
 
-fn populate(metrics: &Metrics) {
+fn populate(metrics: &Metrics, services: usize) {
     let router = metrics.scope(&["rt", "outgoing"]);
     let fill = |block: &telemetry::Block, spec: &BlockSpec| {
         (0..spec.counters.len()).for_each(|i| block.shard(0).add(i, 123_456));
@@ -52,10 +54,10 @@ fn populate(metrics: &Metrics) {
             [200, 204, 404, 503].into_iter().for_each(|code| block.shard(0).status(code));
         }
     };
-    for i in 0..SERVICES {
+    for i in 0..services {
         fill(&router.scope("service").scope(&format!("svc/service-{i:04}")).block(&SERVICE), &SERVICE);
     }
-    for i in 0..CLIENTS {
+    for i in 0..services {
         let client = router.scope("client").scope(&format!("#/io.l5d.fs/service-{i:04}"));
         client.gauges(GAUGES, |i| i as f64 * 1.5);
         fill(&client.block(&CLIENT), &CLIENT);
@@ -78,10 +80,10 @@ fn fastest(mut work: impl FnMut()) -> Duration {
 #[ignore = "a measurement, meaningful in release only"]
 fn rendering_two_hundred_services_and_clients() {
     let metrics = Metrics::new(4);
-    populate(&metrics);
+    populate(&metrics, SERVICES);
     let snapshot = fastest(|| metrics.snapshot_histograms());
     // The snapshots above emptied the windows: fill them again, so that every histogram has lines.
-    populate(&metrics);
+    populate(&metrics, SERVICES);
     metrics.snapshot_histograms();
     let text = render_prometheus(&metrics, "");
     eprintln!("{} series, {} lines, {} kB", metrics.series(), text.lines().count(), text.len() / 1024);
@@ -97,6 +99,25 @@ fn rendering_two_hundred_services_and_clients() {
         let parsed = JsonQuery::parse(query);
         check(&format!("json {query}"), limit, &|| render_json(&metrics, &parsed).unwrap());
     }
+}
+
+/// The bar of issue 6 is 200 ms for all of a scrape of services nobody has used in the last minute.
+#[test]
+#[ignore = "a measurement, meaningful in release only"]
+fn rendering_five_thousand_services() {
+    let metrics = Metrics::new(4);
+    populate(&metrics, 5000);
+    let options = PrometheusOptions { prefix: String::new(), histograms: true };
+    let mut bytes = 0;
+    let mut scrape = || {
+        bytes = 0;
+        render_prometheus_pieces(&metrics, &options, |piece| bytes += black_box(piece).len());
+    };
+    let idle = fastest(&mut scrape);
+    metrics.snapshot_histograms();
+    let busy = fastest(&mut scrape);
+    eprintln!("{} kB: {idle:?} without summaries, {busy:?} with those of a busy minute", bytes / 1024);
+    assert!(idle < Duration::from_millis(150), "without what the socket takes: {idle:?}");
 }
 
 #[test]

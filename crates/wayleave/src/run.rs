@@ -183,9 +183,7 @@ async fn watchdog(notifier: Arc<Notifier>, health: Health) {
         beats.tick().await;
         match health.live() {
             Ok(()) => notifier.alive(),
-            Err(why) => {
-                tracing::error!("{}; the service manager is not told that all is well", why.trim_end())
-            }
+            Err(why) => tracing::error!("watchdog: {}", why.trim_end()),
         }
     }
 }

@@ -4,4 +4,5 @@
 mod ends;
 mod service;
 mod site;
+mod stall;
 mod successors;

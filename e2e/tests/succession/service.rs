@@ -14,7 +14,7 @@ fn heard(manager: &UnixDatagram, all: &mut Vec<String>) {
     }
 }
 
-/// `Type=notify` and `WatchdogSec=`: ready, alive again and again, stopping; after a takeover the other process is the
+/// `Type=notify-reload` and `WatchdogSec=`: ready, alive again and again, reloading and ready again, stopping; after a takeover the other process is the
 /// service's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_manager_is_told() {
@@ -33,6 +33,15 @@ async fn the_service_manager_is_told() {
     .await;
     let ready = all.iter().position(|said| said.starts_with("READY=1\n")).expect("it said so");
     assert_eq!(ready, 0, "nothing before it is ready: {all:?}");
+    first.signal("HUP");
+    let reloading = |said: &String| said.starts_with("RELOADING=1\nMONOTONIC_USEC=");
+    eventually(PATIENCE, "it is said that the configuration is read again", || {
+        heard(&manager, &mut all);
+        let begun = all.iter().position(reloading);
+        let done = begun.is_some_and(|begun| all[begun..].iter().any(|said| said.starts_with("READY=1\n")));
+        async move { done }
+    })
+    .await;
     let mut second = site.start_in("second", &variables[..1], &["--takeover"]);
     assert_eq!(first.wait(PATIENCE).await.code(), Some(0), "{}", first.log());
     heard(&manager, &mut all);

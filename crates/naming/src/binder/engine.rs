@@ -135,6 +135,10 @@ impl<F: ReplicasFactory> Engine<F> {
             self.invalidate(source);
         }
         self.asked.extend(mail.asked);
+        for answer in mail.census {
+            // Who asked may have gone meanwhile.
+            let _ = answer.send(self.leaves.told());
+        }
         if let Some(dtab) = mail.dtab
             && dtab != self.base
         {

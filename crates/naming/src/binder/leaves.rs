@@ -106,6 +106,11 @@ impl<R: Replicas> Leaves<R> {
         std::mem::take(&mut entry.waiting)
     }
 
+    /// Each id with what its entry was last told.
+    pub(super) fn told(&self) -> Vec<(Path, Addr)> {
+        self.entries.values().map(|entry| (entry.id.clone(), entry.told.clone())).collect()
+    }
+
     pub(super) fn is_known(&self, serial: u64) -> bool {
         self.entries.get(&serial).is_some_and(|entry| !entry.told.is_pending())
     }

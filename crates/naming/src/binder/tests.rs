@@ -187,6 +187,28 @@ async fn the_first_tree_waits_for_addresses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ids_in_use_are_told_with_their_addresses() {
+    let f = fixture("/svc=>/#/t");
+    let held = async || {
+        let mut all = f.binder.held().await.expect("the task runs");
+        all.sort_by_key(|(id, _)| id.to_string());
+        all.iter().map(|(id, addr)| format!("{id} {}", addr.is_pending())).collect::<Vec<_>>()
+    };
+    assert_eq!(held().await, [""; 0]);
+    f.stage.up("/web", &[80]);
+    f.stage.put("/slow", State::Ok(true));
+    let (web, slow) = (f.bind("/svc/web"), f.bind("/svc/slow"));
+    settle().await;
+    assert_eq!(held().await, ["/#/t/slow true", "/#/t/web false"]);
+    drop((web, slow));
+    settle().await;
+    assert_eq!(held().await, [""; 0]);
+    let asked = f.binder.held();
+    drop(f.binder);
+    assert!(asked.await.is_none_or(|held| held.is_empty()), "whoever asks hears of the end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_first_union_goes_ahead_with_what_is_known_after_two_seconds() {
     let f = fixture("/svc=>/#/t/a & /#/t/b");
     f.stage.up("/a", &[1]);

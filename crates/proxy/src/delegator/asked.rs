@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use config::Node;
 use names::{Dtab, Path};
 
-use super::query::first;
+use admin::query::first;
 
 /// A question, still as text.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +73,9 @@ mod tests {
         check(r#"{"dtab":"","path":"/a"}"#, Some("/a"));
         check(" {\"path\":\"/a\",\"dtab\":\"\",\"more\":1}", Some("/a"));
         check("dtab: ''\npath: /a\n", None);
+        check(r#"{"dtab":"","path":"/a",}"#, None);
+        check("{'dtab':'','path':'/a'}", None);
+        check("{dtab: '', path: /a}", None);
         check(r#"{"path":"/a"}"#, None);
         check(r#"["dtab"]"#, None);
         check("", None);

@@ -76,6 +76,12 @@ fn servers(root: &Node, routers: &[Node], cx: &mut Context) {
         Some(admin) => address(admin, ADMIN_PORT, cx),
         None => Some((LOOPBACK, ADMIN_PORT)),
     };
+    let identifier = root.get("admin").and_then(|admin| identifier(admin, cx));
+    if identifier.is_some() && identifier == admin.filter(|(_, port)| *port != 0) {
+        let port = root.get("admin").and_then(|admin| admin.get("httpIdentifierPort"));
+        let fault = Fault::new(port.map_or(root.span, |port| port.span), "the admin server has this port");
+        cx.fault(fault.expected("another port than `admin.port`"));
+    }
     for router in routers {
         let servers = router.get("servers");
         if servers.is_none_or(|servers| servers.list().is_some_and(<[Node]>::is_empty)) {
@@ -101,6 +107,9 @@ fn servers(root: &Node, routers: &[Node], cx: &mut Context) {
                 Some(first) => format!("the server of line {}", line(first.place, cx)),
                 // Linkerd finds out when it binds; by then the file's line is forgotten.
                 None if admin.is_some_and(|admin| overlap(admin, at)) => "the admin server".to_owned(),
+                None if identifier.is_some_and(|other| overlap(other, at)) => {
+                    "`admin.httpIdentifierPort`".to_owned()
+                }
                 None => {
                     taken.push(this);
                     continue;
@@ -147,6 +156,13 @@ fn address(server: &Node, default: u16, cx: &mut Context) -> Option<(IpAddr, u16
     let port = server.get("port").map_or(Some(default), |port| cx.quietly(port))?;
     let ip = server.get("ip").map_or(Some(LOOPBACK), |ip| cx.quietly(ip))?;
     Some((ip, port))
+}
+
+/// Where requests are named, if anywhere.
+fn identifier(admin: &Node, cx: &mut Context) -> Option<(IpAddr, u16)> {
+    let port = cx.quietly::<u16>(admin.get("httpIdentifierPort")?)?;
+    let ip = admin.get("ip").map_or(Some(LOOPBACK), |ip| cx.quietly(ip))?;
+    Some((ip, port)).filter(|_| port != 0)
 }
 
 /// Where to point for a server's port.

@@ -62,6 +62,9 @@ config! {
             example "{kind: io.l5d.static, configs: [{prefix: /#/io.l5d.fs/web, requestAttemptTimeoutMs: 100}]}";
         /// Exports the gauge `originator`; no effect on traffic.
         originator "originator": bool = "false", example "true";
+        /// How many services, clients and services of clients have metrics of their own at a time; further ones are counted
+        /// together as `other`. A key of Wayleave's.
+        max_metric_scopes "maxMetricScopes": u32 = "30000", from 1, check positive, example "1000";
         /// Accepted without effect: nothing that is built needs it.
         experimental "experimental": bool = "false", example "true";
         /// The limit of all headers of a message, in KB of 1024 bytes.

@@ -9,7 +9,9 @@ mod effects;
 mod golden;
 mod mutations;
 mod reference;
+mod refusals;
 mod schema;
+mod telemetry;
 mod values;
 
 use super::{Document, load_with};

@@ -62,7 +62,7 @@ fn said(identifier: &doc::Identifier, what: &dyn std::fmt::Display, from: &doc::
 }
 
 /// The dtab that travels in a request's headers (routing.md §7).
-pub(super) fn local_dtab(headers: &Headers) -> Result<Dtab, Unexplained> {
+pub(crate) fn local_dtab(headers: &Headers) -> Result<Dtab, Unexplained> {
     let mut local = Dtab::empty();
     for name in ["l5d-ctx-dtab", "l5d-dtab"] {
         for value in values(headers, name) {

@@ -1,5 +1,6 @@
 //! Explanations for programs.
 
+use super::text::sentence;
 use super::{Choice, Explanation, Fate, Nobody, Outcome, Step, What};
 use names::{NameTree, Path};
 use naming::{Addr, Table, json_of_addr};
@@ -8,6 +9,11 @@ use serde_json::{Value, json};
 /// The explanation as indented JSON, with a newline at the end.
 #[must_use]
 pub fn to_json(of: &Explanation) -> String {
+    format!("{:#}\n", value(of))
+}
+
+/// The explanation as a value.
+pub(super) fn value(of: &Explanation) -> Value {
     let (outcome, message, refused) = match &of.outcome {
         Outcome::Routed { refused } => ("routed", None, *refused),
         Outcome::NoReplicas(Nobody::Neg) => ("neg", None, 1.0),
@@ -16,14 +22,14 @@ pub fn to_json(of: &Explanation) -> String {
         Outcome::Failed(text) => ("failed", Some(text.to_string()), 1.0),
         Outcome::Pending => ("pending", None, 1.0),
     };
-    let out = json!({
+    json!({
         "router": of.router, "name": of.name.to_string(), "identified": of.identified,
         "dtab": of.base.to_string(), "override": of.local.to_string(),
         "outcome": outcome, "message": message, "refused": refused,
         "choices": of.choices.iter().map(choice).collect::<Vec<_>>(),
         "incomplete": of.incomplete, "tree": step(&of.tree),
-    });
-    format!("{out:#}\n")
+        "conclusion": sentence(of), "served": of.outcome.is_served(),
+    })
 }
 
 fn choice(of: &Choice) -> Value {
@@ -62,6 +68,9 @@ fn step(of: &Step) -> Value {
                 "index": by.index, "place": place,
             }),
         );
+    }
+    if let Fate::Beaten(winner) = of.fate {
+        put("winner", (winner + 1).into());
     }
     if let Some(weight) = of.weight {
         put("weight", weight.into());

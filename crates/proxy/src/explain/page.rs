@@ -1,16 +1,18 @@
 //! Explanations of a running process: `/explain` for people, `/explain.json` for programs, both on the admin server. They
-//! say what `wayleave explain` says of a configuration, from the namers that serve the traffic.
+//! say what `wayleave explain` says of a configuration, from the namers that serve the traffic. A question posted as JSON
+//! may bring a dtab to try in the place of the router's.
 
-use super::{Question, Subject, Unexplained, explain_in, to_json, to_text};
-use crate::Sources;
-use crate::delegator::query;
-use crate::document::Document;
-use admin::{Method, Request, Response, Routes, StatusCode, json, status, text};
+use super::json::value;
+use super::{
+    Edited, Explanation, Question, Subject, Unexplained, explain_edited, find_router, to_json, to_text,
+};
+use crate::administration::{Current, Served, findings};
+use admin::{Method, Request, Response, Routes, StatusCode, json, query, status, text};
+use config::Node;
 use names::{Dtab, Path};
-use std::sync::Arc;
 use std::time::Duration;
 
-const GET: &[Method] = &[Method::GET, Method::HEAD];
+const METHODS: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 /// How long namers are waited for when the question does not say.
 const WAIT: Duration = Duration::from_secs(3);
 /// And at most, whatever the question says, so that questions cannot pile up.
@@ -19,35 +21,109 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The header of an explanation that says whether requests would be served: `true` or `false`.
 pub const SERVED: &str = "wayleave-served";
 
-/// Adds the pages that explain the names of `document`, which is served from `sources`.
-pub(crate) fn add(mut routes: Routes, document: &Arc<Document>, sources: &Arc<Sources>) -> Routes {
+/// Adds the pages that explain the names of what is served.
+pub(crate) fn add(mut routes: Routes, current: &Current) -> Routes {
     for (path, for_programs) in [("/explain", false), ("/explain.json", true)] {
-        let (document, sources) = (document.clone(), sources.clone());
-        routes = routes.route_async(path, GET, move |request| {
-            let (document, sources) = (document.clone(), sources.clone());
-            async move { answer(&document, &sources, &request, for_programs).await }
+        let current = current.clone();
+        let methods = if for_programs { METHODS } else { &METHODS[..2] };
+        routes = routes.route_async(path, methods, move |request| {
+            let served = current.get();
+            async move {
+                match *request.method() {
+                    Method::POST => posted(&served, &request).await,
+                    _ => asked(&served, &request, for_programs).await,
+                }
+            }
         });
     }
     routes
 }
 
-async fn answer(document: &Document, sources: &Sources, request: &Request, for_programs: bool) -> Response {
+async fn asked(served: &Served, request: &Request, for_programs: bool) -> Response {
     let asked = request.uri().query().unwrap_or_default();
     let explained = match question(asked) {
-        Ok(question) => explain_in(document, sources, &question).await,
+        Ok(question) => explained(served, &question, None).await,
         Err(refusal) => Err(Unexplained(refusal)),
     };
     let of = match explained {
         Ok(of) => of,
         Err(Unexplained(why)) => return status(StatusCode::BAD_REQUEST, why + "\n"),
     };
-    let mut response = match for_programs {
+    let response = match for_programs {
         true => json(to_json(&of)),
         false => text(to_text(&of, is_set(asked, "colour"), is_set(asked, "all"))),
     };
+    marked(response, &of)
+}
+
+/// The answer to a question in JSON, with what is odd about the dtab.
+async fn posted(served: &Served, request: &Request) -> Response {
+    let kind = request.headers().get("content-type").map(|kind| kind.as_bytes());
+    if !kind.is_some_and(|kind| kind.starts_with(b"application/json")) {
+        return status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected `Content-Type: application/json`\n");
+    }
+    let asked = match Posted::read(request.body()) {
+        Ok(asked) => asked,
+        Err(why) => return status(StatusCode::BAD_REQUEST, why + "\n"),
+    };
+    match explained(served, &asked.question, asked.edited.as_ref()).await {
+        Ok(of) => {
+            let mut out = value(&of);
+            if let Ok((_, router)) = find_router(&served.document, Some(&of.router)) {
+                out["lint"] = findings(&served.document, router, &of.base).into();
+            }
+            marked(json(out.to_string()), &of)
+        }
+        Err(Unexplained(why)) => status(StatusCode::BAD_REQUEST, why + "\n"),
+    }
+}
+
+async fn explained(
+    served: &Served,
+    question: &Question,
+    edited: Option<&Edited>,
+) -> Result<Explanation, Unexplained> {
+    explain_edited(&served.document, &served.sources, question, edited).await
+}
+
+/// Says in the head whether requests would be served.
+fn marked(mut response: Response, of: &Explanation) -> Response {
     let served = if of.outcome.is_served() { "true" } else { "false" };
     response.headers_mut().insert(SERVED, admin::HeaderValue::from_static(served));
     response
+}
+
+/// A question in JSON: `path`, and `router`, `base` (a dtab in the place of the router's), `dtab` (the request's).
+#[derive(Debug)]
+struct Posted {
+    question: Question,
+    edited: Option<Edited>,
+}
+
+impl Posted {
+    fn read(body: &[u8]) -> Result<Posted, String> {
+        let malformed = || "expected JSON such as {\"path\": \"/svc/web\", \"router\": \"http\"}".to_owned();
+        // The reader of configurations takes YAML too; this is the API of programs.
+        body.trim_ascii_start().first().filter(|first| **first == b'{').ok_or_else(malformed)?;
+        let document = config::Document::parse("question", body).map_err(|_| malformed())?;
+        let word = |key: &str| document.root.get(key).and_then(Node::text);
+        let path = word("path").ok_or_else(malformed)?;
+        let name = Path::parse(path.as_bytes()).map_err(|error| format!("path: {error}"))?;
+        let dtab = |key: &str, text: &str| {
+            Dtab::parse(text.as_bytes()).map_err(|error| {
+                let at = config::Source::new(key, text.to_owned());
+                let place = at.position(u32::try_from(error.offset).unwrap_or(u32::MAX));
+                format!("{key}, line {}, column {}: {error}", place.line, place.column)
+            })
+        };
+        let local = dtab("dtab", word("dtab").unwrap_or_default())?;
+        let edited = match word("base") {
+            None => None,
+            Some(text) => Some(Edited { text: text.to_owned(), dtab: dtab("base", text)? }),
+        };
+        let (router, subject) = (word("router").map(str::to_owned), Subject::Name(name));
+        Ok(Posted { question: Question { router, subject, local, wait: WAIT }, edited })
+    }
 }
 
 /// Whether a key of the query is there and says yes: `all=1`, `all=true`.
@@ -129,6 +205,29 @@ mod tests {
             Err(
                 "what shall be explained? For example /explain?path=/svc/web, or /explain?host=web for a request",
             ),
+        );
+    }
+
+    #[test]
+    fn questions_in_json() {
+        let check = |body: &str, expected: Result<(&str, Option<&str>), &str>| {
+            let got = Posted::read(body.as_bytes()).map(|asked| {
+                (format!("{:?}", asked.question.subject), asked.edited.map(|e| e.dtab.to_string()))
+            });
+            let expected =
+                expected.map(|(name, dtab)| (format!("Name(Path({name}))"), dtab.map(str::to_owned)));
+            assert_eq!(got, expected.map_err(str::to_owned), "{body}");
+        };
+        check(r#"{"path":"/svc/web"}"#, Ok(("/svc/web", None)));
+        check(r#"{"path":"/svc/web","base":"/svc => /a;"}"#, Ok(("/svc/web", Some("/svc=>/a"))));
+        let malformed = "expected JSON such as {\"path\": \"/svc/web\", \"router\": \"http\"}";
+        for wrong in ["", "path: /svc", "{\"router\":\"a\"}", "{"] {
+            check(wrong, Err(malformed));
+        }
+        check(r#"{"path":"svc"}"#, Err("path: '/' expected but 's' found at '[s]vc'"));
+        check(
+            r#"{"path":"/svc","base":"/a => /b;\n/c = /d"}"#,
+            Err("base, line 2, column 5: '>' expected but ' ' found at '/a => /b;\n/c =[ ]/d'"),
         );
     }
 }

@@ -177,6 +177,11 @@ impl Page {
     }
 }
 
+/// What a request would meet, in a sentence.
+pub(super) fn sentence(of: &Explanation) -> String {
+    conclusion(of).1
+}
+
 fn conclusion(of: &Explanation) -> (Paint, String) {
     match &of.outcome {
         Outcome::Routed { refused } if *refused <= 0.0 => {

@@ -1,4 +1,5 @@
-//! The admin server of a running proxy, which may move to another address while it runs.
+//! The admin server of a running proxy, and the one beside it that names requests (`admin.httpIdentifierPort`), which may
+//! move to other addresses while it runs.
 
 use crate::document as doc;
 use crate::sockets::{Kept, Sockets, StartError};
@@ -12,8 +13,99 @@ use tokio::task::JoinSet;
 /// How long the answers that are under way at the proxy's end may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// An admin server that serves.
+/// What the two servers answer.
+pub(super) struct BothRoutes {
+    pub(super) admin: Routes,
+    pub(super) identifier: Routes,
+}
+
+/// The servers of the admin world.
 pub(super) struct RunningAdmin {
+    admin: Server,
+    /// Where one is asked for.
+    identifier: Option<Server>,
+}
+
+/// What they serve next; new addresses are bound already.
+pub(super) struct NextAdmin {
+    admin: Next,
+    identifier: NextIdentifier,
+}
+
+enum NextIdentifier {
+    /// None is asked for.
+    Gone,
+    /// There was none.
+    Started(Server),
+    Goes(Next),
+}
+
+impl RunningAdmin {
+    pub(super) fn start(
+        document: &doc::Document,
+        routes: BothRoutes,
+        sockets: &Sockets,
+    ) -> Result<RunningAdmin, StartError> {
+        let admin = Server::start(Asked::admin(document), routes.admin, sockets)?;
+        let identifier = Asked::identifier(document);
+        let identifier =
+            identifier.map(|asked| Server::start(asked, routes.identifier, sockets)).transpose()?;
+        Ok(RunningAdmin { admin, identifier })
+    }
+
+    /// Where the admin server listens.
+    pub(super) fn bound(&self) -> SocketAddr {
+        self.admin.bound
+    }
+
+    /// What is to be served from the next document on.
+    pub(super) fn next(
+        &self,
+        document: &doc::Document,
+        routes: BothRoutes,
+        sockets: &Sockets,
+    ) -> Result<NextAdmin, StartError> {
+        let admin = self.admin.next(Asked::admin(document), routes.admin, sockets)?;
+        let routes = routes.identifier;
+        let identifier = match (&self.identifier, Asked::identifier(document)) {
+            (_, None) => NextIdentifier::Gone,
+            (None, Some(asked)) => NextIdentifier::Started(Server::start(asked, routes, sockets)?),
+            (Some(server), Some(asked)) => NextIdentifier::Goes(server.next(asked, routes, sockets)?),
+        };
+        Ok(NextAdmin { admin, identifier })
+    }
+
+    /// Whether the admin server's socket stays although other options are asked for.
+    pub(super) fn keeps_other_options(&self, document: &doc::Document) -> bool {
+        let (is, asked) = (self.admin.asked, Asked::admin(document));
+        asked.address == is.address && asked.socket != is.socket
+    }
+
+    /// Serves that from now on. A server that has another in its place finishes its answers.
+    pub(super) fn replace(&mut self, next: NextAdmin) {
+        self.admin.replace(next.admin);
+        match (next.identifier, &mut self.identifier) {
+            (NextIdentifier::Gone, identifier) => *identifier = None,
+            (NextIdentifier::Started(server), identifier) => *identifier = Some(server),
+            (NextIdentifier::Goes(next), Some(server)) => server.replace(next),
+            (NextIdentifier::Goes(_), None) => {}
+        }
+    }
+
+    /// They answer what they were asked, and nothing more.
+    pub(super) fn close(&mut self) {
+        self.identifier = None;
+        self.admin.close();
+    }
+
+    pub(super) async fn stop(self) {
+        drop(self.identifier);
+        self.admin.stop().await;
+    }
+}
+
+/// A server that serves.
+struct Server {
     asked: Asked,
     bound: SocketAddr,
     handle: AdminHandle,
@@ -23,74 +115,73 @@ pub(super) struct RunningAdmin {
     tasks: JoinSet<()>,
 }
 
-/// What is to be served next.
-pub(super) enum Next {
+/// What a server serves next.
+enum Next {
     /// Other routes on the same socket.
     Here(Routes),
     /// On another socket.
-    Elsewhere(Asked, Admin, Kept),
+    Elsewhere(Asked, Box<Admin>, Kept),
 }
 
-/// What the document says of its socket.
+/// What the document says of a server's socket.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Asked {
+struct Asked {
+    /// In messages.
+    what: &'static str,
+    /// In the log, as Linkerd has it.
+    logged: &'static str,
     address: SocketAddr,
     socket: SocketSettings,
 }
 
 impl Asked {
-    fn of(document: &doc::Document) -> Asked {
-        let socket = translate::socket(&document.admin.socket_options);
-        Asked { address: document.admin.address(), socket }
+    fn admin(document: &doc::Document) -> Asked {
+        Asked::of(("the admin server", "http admin"), document.admin.address(), document)
+    }
+
+    fn identifier(document: &doc::Document) -> Option<Asked> {
+        let address = document.admin.identifier_address()?;
+        Some(Asked::of(("`admin.httpIdentifierPort`", "http identifier"), address, document))
+    }
+
+    fn of(
+        (what, logged): (&'static str, &'static str),
+        address: SocketAddr,
+        document: &doc::Document,
+    ) -> Asked {
+        Asked { what, logged, address, socket: translate::socket(&document.admin.socket_options) }
+    }
+
+    fn bind(self, routes: Routes, sockets: &Sockets) -> Result<(Admin, Kept), StartError> {
+        let (listener, kept) = sockets.listen(self.what, self.address, &self.socket)?;
+        let server = Admin::on(listener, routes, translate::admin_limits(&self.socket));
+        Ok((server.map_err(StartError::System)?, kept))
     }
 }
 
-impl RunningAdmin {
-    pub(super) fn start(
-        document: &doc::Document,
-        routes: Routes,
-        sockets: &Sockets,
-    ) -> Result<RunningAdmin, StartError> {
-        let (server, kept) = bind(document, routes, sockets)?;
-        let (asked, bound, handle) = (Asked::of(document), server.address(), server.handle());
-        let mut running = RunningAdmin { asked, bound, handle, kept: Some(kept), tasks: JoinSet::new() };
+impl Server {
+    fn start(asked: Asked, routes: Routes, sockets: &Sockets) -> Result<Server, StartError> {
+        let (server, kept) = asked.bind(routes, sockets)?;
+        let (bound, handle) = (server.address(), server.handle());
+        let mut running = Server { asked, bound, handle, kept: Some(kept), tasks: JoinSet::new() };
         running.serve(server);
         Ok(running)
     }
 
     fn serve(&mut self, server: Admin) {
-        tracing::info!("serving http admin on {}", server.address());
+        tracing::info!("serving {} on {}", self.asked.logged, server.address());
         self.tasks.spawn(server.serve());
     }
 
-    /// Where it listens.
-    pub(super) fn bound(&self) -> SocketAddr {
-        self.bound
-    }
-
-    /// What is to be served from the next document on; a new address is bound already.
-    pub(super) fn next(
-        &self,
-        document: &doc::Document,
-        routes: Routes,
-        sockets: &Sockets,
-    ) -> Result<Next, StartError> {
-        let asked = Asked::of(document);
+    fn next(&self, asked: Asked, routes: Routes, sockets: &Sockets) -> Result<Next, StartError> {
         if asked.address == self.asked.address {
             return Ok(Next::Here(routes));
         }
-        let (server, kept) = bind(document, routes, sockets)?;
-        Ok(Next::Elsewhere(asked, server, kept))
+        let (server, kept) = asked.bind(routes, sockets)?;
+        Ok(Next::Elsewhere(asked, Box::new(server), kept))
     }
 
-    /// Whether the socket stays although other options are asked for.
-    pub(super) fn keeps_other_options(&self, document: &doc::Document) -> bool {
-        let asked = Asked::of(document);
-        asked.address == self.asked.address && asked.socket != self.asked.socket
-    }
-
-    /// Serves that from now on. A server that has another in its place finishes its answers.
-    pub(super) fn replace(&mut self, next: Next) {
+    fn replace(&mut self, next: Next) {
         while self.tasks.try_join_next().is_some() {}
         match next {
             Next::Here(routes) => self.handle.replace(routes),
@@ -98,27 +189,19 @@ impl RunningAdmin {
                 self.kept = Some(kept);
                 std::mem::replace(&mut self.handle, server.handle()).stop();
                 (self.asked, self.bound) = (asked, server.address());
-                self.serve(server);
+                self.serve(*server);
             }
         }
     }
 
-    /// It answers what it was asked, and nothing more.
-    pub(super) fn close(&mut self) {
+    fn close(&mut self) {
         self.kept = None;
         self.handle.stop();
     }
 
-    pub(super) async fn stop(mut self) {
+    async fn stop(mut self) {
         self.close();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
-}
-
-fn bind(document: &doc::Document, routes: Routes, sockets: &Sockets) -> Result<(Admin, Kept), StartError> {
-    let socket = translate::socket(&document.admin.socket_options);
-    let (listener, kept) = sockets.listen("the admin server", document.admin.address(), &socket)?;
-    let admin = Admin::on(listener, routes, translate::admin_limits(&socket));
-    Ok((admin.map_err(StartError::System)?, kept))
 }

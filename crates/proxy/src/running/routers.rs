@@ -6,7 +6,7 @@ use crate::sources::Sources;
 use crate::translate;
 use engines::HttpSettings;
 use naming::{Binder, BinderSettings};
-use router::{ClientFactory, Router, Succession};
+use router::{ClientFactory, RecentRequests, Router, Succession};
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::AccessLog;
@@ -24,6 +24,8 @@ pub(super) struct Parts<'a> {
     pub(super) lasting: &'a Lasting,
     pub(super) sources: &'a Sources,
     pub(super) log: Option<AccessLog>,
+    /// Where the latest requests are noted.
+    pub(super) recent: Option<RecentRequests>,
     /// The router whose place it takes.
     pub(super) before: Option<&'a Served>,
 }
@@ -34,9 +36,9 @@ pub(super) fn build(
     parts: Parts<'_>,
     workers: usize,
 ) -> (Served, impl Future<Output = ()> + Send + use<>) {
-    let Parts { lasting: Lasting { metrics, clock, .. }, sources, log, before } = parts;
+    let Parts { lasting: Lasting { metrics, clock, .. }, sources, log, recent, before } = parts;
     let mut settings = translate::router(from, clock.epoch());
-    settings.access_log = log;
+    (settings.access_log, settings.recent) = (log, recent);
     if let Some(before) = before {
         settings.succeed(before.router.settings());
     }

@@ -136,3 +136,43 @@ async fn sockets_that_were_given() {
     running.stop().await;
     assert!(Client::try_connect(at[0]).await.is_err(), "its duplicate is closed as well");
 }
+
+/// Sockets of servers that a reload adds are handed on, those of servers it removes are closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_handed_on_follows_reloads() {
+    let sockets = Arc::new(Sockets::default());
+    let options = Options { workers: Some(2), sockets: sockets.clone(), ..Options::default() };
+    let [admin, first, second] = [0; 3].map(|_| testkit::free_port());
+    let running = running_with(
+        &format!("admin: {{port: {admin}}}"),
+        &format!("  servers: [{{port: {first}}}]"),
+        options,
+    )
+    .await;
+    let ports = || {
+        let all = sockets.duplicates().expect("descriptors");
+        let mut ports: Vec<_> = all.iter().map(|l| l.local_addr().expect("bound").port()).collect();
+        ports.sort_unstable();
+        ports
+    };
+    let sorted = |mut ports: Vec<u16>| {
+        ports.sort_unstable();
+        ports
+    };
+    assert_eq!(ports(), sorted(vec![admin, first]));
+    let text = format!(
+        "admin: {{port: {admin}}}\nrouters:\n- protocol: http\n  label: r\n  servers: [{{port: {second}}}]\n"
+    );
+    let other = document::load("linkerd.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    running.proxy.reload(other).await.expect("reloaded");
+    assert_eq!(ports(), sorted(vec![admin, second]));
+    let gone = SocketAddr::from((Ipv4Addr::LOCALHOST, first));
+    eventually(PATIENCE, "the port closes", || async { Client::try_connect(gone).await.is_err() }).await;
+    let moved = text.replace(&format!("port: {admin}"), "port: 0");
+    let other = document::load("linkerd.yaml", moved.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    running.proxy.reload(other).await.expect("reloaded");
+    assert_eq!(ports(), sorted(vec![running.proxy.admin().port(), second]));
+    let gone = SocketAddr::from((Ipv4Addr::LOCALHOST, admin));
+    eventually(PATIENCE, "the port closes", || async { Client::try_connect(gone).await.is_err() }).await;
+    running.stop().await;
+}

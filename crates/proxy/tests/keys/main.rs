@@ -3,6 +3,7 @@
 //! `src/document/tests/effects.txt`.
 
 mod addresses;
+mod administration;
 mod balancing;
 mod dns;
 mod ending;
@@ -11,6 +12,7 @@ mod naming;
 mod requests;
 mod resilience;
 mod sockets;
+mod telemetry;
 
 use proxy::{Options, Proxy, StartError, document};
 use std::net::SocketAddr;

@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use telemetry::Scope;
+use telemetry::{Histogram, Scope};
 
 /// No room, and no one-shot left: the request is answered 503.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) struct Caches {
     swept: Nanos,
     limits: CacheSettings,
     path_stats: CacheStats,
+    /// From the first request for a name until it is bound, in microseconds.
+    bind_latency: Histogram,
     tree_stats: CacheStats,
     bound_stats: CacheStats,
     services_scope: Scope,
@@ -52,6 +54,7 @@ impl Caches {
             swept: Nanos(0),
             limits,
             path_stats: CacheStats::new(router, "path"),
+            bind_latency: router.scope("bindcache").scope("path").histogram("bind_latency_us"),
             tree_stats: CacheStats::new(router, "tree"),
             bound_stats: CacheStats::new(router, "bound"),
             services_scope: router.scope("service"),
@@ -85,8 +88,7 @@ impl Caches {
         let oneshot = if room { None } else { Some(self.oneshot()?) };
         let (binding, service) = (binder.bind(path, &local), self.service(path, settings));
         let cached = oneshot.is_none();
-        let entry = Entry::new(service, local.clone(), binding, oneshot);
-        entry.last_used.store(now.0, Relaxed);
+        let entry = Entry::new(service, local.clone(), binding, oneshot, now);
         // A one-shot is retired from the start, so that no worker keeps it.
         entry.retired.store(!cached, Relaxed);
         match (cached, local.is_empty()) {
@@ -121,8 +123,9 @@ impl Caches {
         if there || !room {
             return None;
         }
-        let entry = Entry::new(self.service(path, settings), local.clone(), binder.bind(path, local), None);
-        entry.last_used.store(old.last_used.load(Relaxed), Relaxed);
+        let last_used = Nanos(old.last_used.load(Relaxed));
+        let (service, binding) = (self.service(path, settings), binder.bind(path, local));
+        let entry = Entry::new(service, local.clone(), binding, None, last_used);
         entry.proven.store(old.proven.load(Relaxed), Relaxed);
         entry.counted.store(old.counted.load(Relaxed), Relaxed);
         match local.is_empty() {
@@ -153,11 +156,12 @@ impl Caches {
     }
 
     /// Counts the first tree of an entry.
-    pub(crate) fn count_tree(&mut self, entry: &Entry, tree: &BoundTree<Client>) {
+    pub(crate) fn count_tree(&mut self, entry: &Entry, tree: &BoundTree<Client>, now: Nanos) {
         if entry.counted.swap(true, Relaxed) {
             return;
         }
         self.tree_stats.misses.inc();
+        self.bind_latency.record(now.since(entry.made).0 / 1000);
         for leaf in tree.leaves() {
             if self.bounds.len() >= 4 * self.limits.paths.max(1) {
                 self.bounds.clear();

@@ -168,3 +168,18 @@ fn row_53_lists() {
     check(&[path(1, false)], &[], "//a", Err(broken("requirement failed")));
     check(&[last], &[], "*", Ok("/svc/last/one"));
 }
+
+#[test]
+fn names_for_those_who_ask() {
+    let settings = |identifiers: &[Identifier]| RouterSettings {
+        dst_prefix: "/http".parse().unwrap(),
+        identifiers: identifiers.to_vec(),
+        ..RouterSettings::default()
+    };
+    let ask = |identifiers: &[Identifier], target: &str| {
+        name_of(&settings(identifiers), &mut FakeRequest::get(target)).map(|name| name.to_string())
+    };
+    assert_eq!(ask(&[path(1, true)], "/a/b"), Ok("/http/a".to_owned()));
+    assert_eq!(ask(&[path(1, true)], "//a"), Err("requirement failed".to_owned()));
+    assert_eq!(ask(&[token("x")], "/"), Err("x header is absent".to_owned()));
+}

@@ -38,6 +38,8 @@ async fn a_name_is_bound_once() {
     }
     mesh.check("bindcache/path", "misses 2, evicts 0, expires 0, oneshots 0");
     mesh.check("bindcache/tree", "misses 2");
+    mesh.metrics.snapshot_histograms();
+    mesh.check("bindcache/path", "bind_latency_us.count 2");
     mesh.check("bindcache/bound", "misses 1");
     mesh.check("bindcache/client", "misses 1");
     assert_eq!(mesh.router.sizes(), (1, 1, 1), "both entries share one service");
@@ -68,6 +70,8 @@ async fn idle_names_go_and_take_their_series_along() {
     let has = |prefix: &str| names.keys().any(|name| name.starts_with(prefix));
     assert!(!has("service/svc/a/") && !has("client/$/inet/1/"), "{names:?}");
     assert!(has("service/svc/b/") && has("client/$/inet/2/service/svc/b/"));
+    // A service, a client and the one within the other, twice.
+    mesh.check("metric_scopes", "used 6, refused 0");
     mesh.check("bindcache/path", "expires 1, misses 3");
     mesh.check("bindcache/client", "expires 1, misses 3");
     settle(&mut mesh, 20).await;
@@ -182,4 +186,23 @@ async fn nothing_is_left_behind() {
     settle(&mut mesh, 40).await;
     assert_eq!(mesh.router.binder().stats().bindings, 1 + usize::from(mesh.router.sizes().1 > 0));
     assert!(mesh.metrics.series() < before + 250, "{before} {full} {}", mesh.metrics.series());
+}
+
+/// Idle connections hold endpoints, and endpoints hold the metrics of their client: they must hear that it is gone.
+#[tokio::test(start_paused = true)]
+async fn endpoints_of_a_client_that_is_gone_are_not_kept() {
+    let mut mesh = Mesh::new("/svc/a=>/$/inet/1; /svc/b=>/$/inet/2", sized(10, 10, 1));
+    mesh.get("a", &[status(200)]).await;
+    let mut head = FakeRequest::get("/");
+    head.line("Host", "a");
+    let (ex, step) = mesh.worker.on_head(&mut head, arrival(at(1), mesh.now, true));
+    assert!(matches!(step, seam::Step::Send));
+    let endpoint = std::sync::Arc::clone(ex.endpoint());
+    drop(ex);
+    assert!(!endpoint.is_removed());
+    for _ in 0..4 {
+        mesh.get("b", &[status(200)]).await;
+        settle(&mut mesh, 5).await;
+    }
+    assert!(endpoint.is_removed());
 }

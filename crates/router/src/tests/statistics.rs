@@ -234,3 +234,25 @@ async fn two_workers_count_together() {
     }
     mesh.check("client/#/t/web/loadbalancer", "load 0");
 }
+
+/// Beyond the limit of scopes names are counted together, and nothing is lost.
+#[tokio::test(start_paused = true)]
+async fn names_beyond_the_limit_are_counted_together() {
+    let settings = RouterSettings { series: Series::at_most(3), ..RouterSettings::default() };
+    let mut mesh = Mesh::new("/svc=>/#/t", settings);
+    for (name, port) in [("/a", 1), ("/b", 2), ("/c", 3)] {
+        mesh.stage.up(name, &[port]);
+    }
+    for host in ["a", "b", "b", "c"] {
+        mesh.get(host, &[status(500)]).await;
+    }
+    mesh.check("service/svc/a", "requests 1, failures 1, pending 0");
+    mesh.check("client/#/t/a/service/svc/a", "requests 1, failures 1, failures/classified 1");
+    mesh.check("service/other", "requests 3, failures 3, failures/classified 3");
+    mesh.check("client/other", "requests 3, failures 3, status/500 3, connects 0");
+    mesh.check("client/other/service/other", "requests 3, failures 3");
+    mesh.check("metric_scopes", "used 3, refused 6");
+    let names = mesh.all_metrics();
+    let gauges = ["service/other/pending", "client/other/pending", "client/other/loadbalancer/size"];
+    assert!(gauges.iter().all(|name| !names.contains_key(*name)), "one's would hide the other's: {names:?}");
+}

@@ -25,7 +25,7 @@ impl WorkerRouter {
             None => self.wait(ex, entry.binding.ready(), now),
             Some(Bound::Failed(why)) => self.refuse(ex, Fault::BindingFailed, why, false, now),
             Some(Bound::Tree(tree)) => {
-                self.router.count_tree(&entry, tree);
+                self.router.count_tree(&entry, tree, now);
                 match entry::draw(tree, &mut self.rng) {
                     Some(leaf) => self.dispatch(ex, head, &entry, leaf, now),
                     None => self.unroutable(ex, &entry, now),

@@ -19,6 +19,10 @@ impl WorkerRouter {
                 ex.verdict.class = Class::Failure;
                 ex.verdict.fault.get_or_insert(Fault::Cut);
             }
+            let settings = &self.router.settings;
+            if let Some(recent) = &settings.recent {
+                recent.note(&ex, &settings.label, settings.epoch.saturating_add(ex.arrived.0));
+            }
             self.settle(&mut ex, now);
         } else {
             learn(&mut ex, now);
@@ -77,7 +81,8 @@ impl WorkerRouter {
         if let Some(request) = ex.request_bytes {
             shard.record(server::REQUEST_BYTES, request);
         }
-        if let Some(response) = ex.response_bytes {
+        // As in Linkerd, an answer to a request without a name is no payload.
+        if let Some(response) = ex.response_bytes.filter(|_| ex.entry.is_some()) {
             shard.record(server::RESPONSE_BYTES, response);
         }
         if let Some(fault) = verdict.fault {
@@ -101,6 +106,7 @@ impl WorkerRouter {
         }
         if let Some(fault) = verdict.fault {
             client_stats.faults.count(fault);
+            attempt.route.pair.faults.count(fault);
         }
         self.count_common(ex, success, latency);
     }
@@ -122,6 +128,7 @@ impl WorkerRouter {
         shard.inc(client::STATUS_ERROR);
         shard.record(client::TIME_ERROR, latency);
         client_stats.faults.count(fault);
+        attempt.route.pair.faults.count(fault);
         if let Some(request) = ex.request_bytes {
             shard.record(client::REQUEST_BYTES, request);
         }

@@ -104,7 +104,7 @@ impl Cells {
 }
 
 /// The cumulative counts of one histogram over all its shards, reused from histogram to histogram.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reading {
     pub(crate) sum: u64,
     /// One bit per chunk that any shard has allocated.

@@ -54,6 +54,32 @@ impl Summary {
     }
 }
 
+/// Everything a histogram has ever counted, by bucket: never reset, unlike [`Summary`]. Reused from histogram to histogram.
+#[derive(Debug, Default)]
+pub struct Cumulative {
+    /// Buckets that hold anything, ascending, and their samples.
+    pub(crate) samples: Vec<(u16, u64)>,
+    /// Sum of the samples.
+    pub(crate) sum: u64,
+}
+
+impl Cumulative {
+    /// Takes what `now` has counted. `window` is that of the same histogram, and no snapshot may come between the two.
+    pub(crate) fn take(&mut self, now: &Reading, window: Option<&Window>) {
+        self.sum = now.sum;
+        self.samples.clear();
+        for chunk in now.touched_chunks() {
+            for (i, &n) in now.counts[chunk].iter().enumerate() {
+                let bucket = chunk * CHUNK + i;
+                let total = u64::from(n) + (window.map_or(0, |w| w.wraps(bucket, n)) << 32);
+                if total > 0 {
+                    self.samples.push((bucket as u16, total));
+                }
+            }
+        }
+    }
+}
+
 fn percentile(samples: &[(usize, u32)], target: u64) -> u64 {
     let mut reached = 0;
     for &(bucket, n) in samples {
@@ -70,6 +96,8 @@ fn percentile(samples: &[(usize, u32)], target: u64) -> u64 {
 pub(crate) struct Window {
     sum: u64,
     seen: Vec<(u8, Box<[u32; CHUNK]>)>,
+    /// A bucket for each time its count passed 2^32: four thousand million samples apart, so nearly always empty.
+    wraps: Vec<u16>,
     summary: Summary,
 }
 
@@ -80,7 +108,7 @@ impl Window {
 
     /// Ends the window: everything in `now` that was not there last time becomes the summary.
     pub(crate) fn advance(&mut self, now: &Reading) {
-        let mut samples = Vec::new();
+        let (mut samples, mut wrapped) = (Vec::new(), Vec::new());
         for chunk in now.touched_chunks() {
             let seen = self.seen(chunk);
             for (i, (&now, seen)) in now.counts[chunk].iter().zip(seen.iter_mut()).enumerate() {
@@ -88,14 +116,27 @@ impl Window {
                 if new > 0 {
                     samples.push((chunk * CHUNK + i, new));
                 }
+                if now < *seen {
+                    wrapped.push((chunk * CHUNK + i) as u16);
+                }
                 *seen = now;
             }
         }
+        self.wraps.extend(wrapped);
         self.summary = Summary::of(&samples, now.sum.wrapping_sub(self.sum));
         // A torn reading may have a sum without its count: leave it for the window that gets the count.
         if self.summary.count > 0 {
             self.sum = now.sum;
         }
+    }
+
+    /// How often the count of a bucket that shows `count` now has passed 2^32.
+    fn wraps(&self, bucket: usize, count: u32) -> u64 {
+        let chunk = (bucket / CHUNK) as u8;
+        let at = self.seen.binary_search_by_key(&chunk, |s| s.0);
+        let lately = at.is_ok_and(|at| count < self.seen[at].1[bucket % CHUNK]);
+        let before = self.wraps.iter().filter(|wrapped| usize::from(**wrapped) == bucket).count();
+        before as u64 + u64::from(lately)
     }
 
     fn seen(&mut self, chunk: usize) -> &mut [u32; CHUNK] {
@@ -173,6 +214,33 @@ mod tests {
             window.advance(&reading);
             let s = window.summary();
             assert_eq!((s.count, s.sum), (minute, (0..minute).map(|i| i * 1000).sum()));
+        }
+    }
+
+    /// A bucket's count is 32 bits wide; what Prometheus is shown is not.
+    #[test]
+    fn counts_beyond_32_bits() {
+        let mut window = Window::default();
+        let mut now = Reading::new();
+        now.touched = 1;
+        let mut total = |count: u32, window: &Window| {
+            now.counts[0][3] = count;
+            let mut all = Cumulative::default();
+            all.take(&now, Some(window));
+            (now.clone(), all.samples.iter().map(|(_, n)| n).sum::<u64>())
+        };
+        for (count, want) in [
+            (5, 5),
+            (u32::MAX, u64::from(u32::MAX)),
+            (4, (1 << 32) + 4),
+            (9, (1 << 32) + 9),
+            (u32::MAX, (2 << 32) - 1),
+            (0, 2 << 32),
+        ] {
+            let (reading, before) = total(count, &window);
+            assert_eq!(before, want, "before the snapshot");
+            window.advance(&reading);
+            assert_eq!(total(count, &window).1, want, "after it");
         }
     }
 }

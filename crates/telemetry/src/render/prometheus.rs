@@ -1,19 +1,70 @@
 //! Prometheus text (observability.md §3): Linkerd's names, Linkerd's labels, one sample a line, no types, no times.
+//!
+//! Linkerd's summaries speak of the last full minute only, and quantiles of several proxies cannot be added up. So each
+//! `request_latency_ms` has a true histogram beside it in servers, services and clients, under a name of its own since `_count` and `_sum` are taken.
 
 use super::{Value, Visitor, walk};
-use crate::histogram::Summary;
+use crate::histogram::buckets::bucket_of;
+use crate::histogram::{Cumulative, Summary};
 use crate::number::{push_f32, push_f64, push_u64};
 use crate::tree::Metrics;
+
+/// What the text holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrometheusOptions {
+    /// Before every name.
+    pub prefix: String,
+    /// Whether latencies have true histograms beside their summaries.
+    pub histograms: bool,
+}
 
 /// Every metric as Prometheus text, each name preceded by `prefix`. Histograms that recorded nothing in their last
 /// window are left out.
 pub fn render_prometheus(metrics: &Metrics, prefix: &str) -> String {
-    let mut text = Text::default();
-    push_name(&mut text.name, prefix);
-    text.prefix = text.name.len();
-    walk(metrics.node(), &mut text);
-    text.out
+    let options = PrometheusOptions { prefix: prefix.to_owned(), histograms: false };
+    let mut whole = String::new();
+    render_prometheus_pieces(metrics, &options, |piece| whole.push_str(&piece));
+    whole
 }
+
+/// Every metric as Prometheus text, in pieces that each end with a line, so that a proxy that knows thousands of services
+/// need not hold all of it. Nothing is locked while `take` runs.
+pub fn render_prometheus_pieces(metrics: &Metrics, options: &PrometheusOptions, take: impl FnMut(String)) {
+    let mut text = Text::new(options, take);
+    walk(metrics.node(), &mut text);
+    text.finish();
+}
+
+/// Bytes of a piece, about.
+const PIECE: usize = 128 << 10;
+/// More than the lines of one metric, so that a piece is hardly ever made larger.
+const ROOM: usize = 8 << 10;
+
+/// Which histograms of servers, services and clients are shown with all they have counted. Those of the services of a
+/// client are not: there may be as many as both multiplied.
+const LATENCY: &str = "request_latency_ms";
+/// What its series are called behind the summary's name.
+const HISTOGRAM: &str = "_histogram";
+
+/// The upper bounds of the histograms in milliseconds, included in their buckets. Counts are exact up to 100 ms; above,
+/// a sample less than one percent over a bound counts as within it.
+const BOUNDS: [(u32, &str); 15] = [
+    (1, "1"),
+    (2, "2"),
+    (5, "5"),
+    (10, "10"),
+    (20, "20"),
+    (50, "50"),
+    (100, "100"),
+    (200, "200"),
+    (500, "500"),
+    (1000, "1000"),
+    (2000, "2000"),
+    (5000, "5000"),
+    (10_000, "10000"),
+    (30_000, "30000"),
+    (60_000, "60000"),
+];
 
 /// Where in the tree the walk is, as far as the label rules care.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,11 +86,13 @@ enum Place {
 }
 
 /// The text so far, and the name and labels of the place of the walk.
-struct Text {
+struct Text<F> {
+    take: F,
     out: String,
     /// Prefix and name, ready to be copied.
     name: String,
     prefix: usize,
+    histograms: bool,
     /// Labels without braces, ready to be copied.
     labels: String,
     place: Place,
@@ -47,14 +100,41 @@ struct Text {
     outer: Vec<(usize, usize, Place)>,
 }
 
-impl Default for Text {
-    fn default() -> Text {
-        let (out, name, labels) = Default::default();
-        Text { out, name, prefix: 0, labels, place: Place::Root, outer: Vec::new() }
+impl<F: FnMut(String)> Text<F> {
+    fn new(options: &PrometheusOptions, take: F) -> Text<F> {
+        let mut name = String::new();
+        push_name(&mut name, &options.prefix);
+        Text {
+            take,
+            out: String::new(),
+            prefix: name.len(),
+            name,
+            histograms: options.histograms,
+            labels: String::new(),
+            place: Place::Root,
+            outer: Vec::new(),
+        }
+    }
+
+    fn finish(mut self) {
+        if !self.out.is_empty() {
+            (self.take)(self.out);
+        }
+    }
+
+    /// Runs `write` in the place of a metric.
+    fn within(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+        if self.out.len() >= PIECE {
+            let next = String::with_capacity(PIECE + ROOM);
+            (self.take)(std::mem::replace(&mut self.out, next));
+        }
+        let levels = if name.is_empty() { 0 } else { name.split('/').map(|level| self.enter(level)).count() };
+        write(self);
+        (0..levels).for_each(|_| self.leave());
     }
 }
 
-impl Visitor for Text {
+impl<F: FnMut(String)> Visitor for Text<F> {
     fn enter(&mut self, key: &str) {
         self.outer.push((self.name.len(), self.labels.len(), self.place));
         self.place = self.step(key);
@@ -79,15 +159,21 @@ impl Visitor for Text {
         if matches!(value, Value::Stat(None | Some(Summary { count: 0, .. }))) {
             return;
         }
-        let levels = if name.is_empty() { 0 } else { name.split('/').map(|level| self.enter(level)).count() };
-        self.sample(value);
-        (0..levels).for_each(|_| self.leave());
+        self.within(name, |text| text.sample(value));
+    }
+
+    fn wants_samples(&self, name: &str) -> bool {
+        self.histograms && name == LATENCY && matches!(self.place, Place::Stack(_))
+    }
+
+    fn samples(&mut self, name: &str, all: &Cumulative) {
+        self.within(name, |text| text.histogram(all));
     }
 }
 
 const EXN: &str = "exn";
 
-impl Text {
+impl<F: FnMut(String)> Text<F> {
     fn step(&mut self, key: &str) -> Place {
         match (self.place, key) {
             (Place::Root, "rt") => self.level(key, Place::Routers),
@@ -138,17 +224,17 @@ impl Text {
 
     fn sample(&mut self, value: Value) {
         match value {
-            Value::Counter(n) => self.line("", "", |out| push_u64(out, n)),
-            Value::Gauge(v) => self.line("", "", |out| push_gauge(out, v)),
+            Value::Counter(n) => self.line("", None, |out| push_u64(out, n)),
+            Value::Gauge(v) => self.line("", None, |out| push_gauge(out, v)),
             Value::Stat(Some(summary)) => self.summary(&summary),
             Value::Stat(None) => {}
         }
     }
 
     fn summary(&mut self, s: &Summary) {
-        self.line("_count", "", |out| push_u64(out, s.count));
-        self.line("_sum", "", |out| push_u64(out, s.sum));
-        self.line("_avg", "", |out| push_f64(out, s.avg()));
+        self.line("_count", None, |out| push_u64(out, s.count));
+        self.line("_sum", None, |out| push_u64(out, s.sum));
+        self.line("_avg", None, |out| push_f64(out, s.avg()));
         let quantiles = [
             ("0", s.min),
             ("0.5", s.p50),
@@ -160,20 +246,43 @@ impl Text {
             ("1", s.max),
         ];
         for (quantile, value) in quantiles {
-            self.line("", quantile, |out| push_u64(out, value));
+            self.line("", Some(("quantile", quantile)), |out| push_u64(out, value));
         }
     }
 
-    fn line(&mut self, suffix: &str, quantile: &str, value: impl FnOnce(&mut String)) {
+    /// A histogram as Prometheus knows them: cumulative, from the beginning on.
+    fn histogram(&mut self, all: &Cumulative) {
+        let plain = self.name.len();
+        self.name.push_str(HISTOGRAM);
+        let mut samples = all.samples.iter().peekable();
+        let mut below = 0;
+        for (bound, shown) in BOUNDS {
+            let last = bucket_of(bound);
+            while let Some((_, n)) = samples.next_if(|(bucket, _)| usize::from(*bucket) <= last) {
+                below += n;
+            }
+            self.line("_bucket", Some(("le", shown)), |out| push_u64(out, below));
+        }
+        let count = below + samples.map(|(_, n)| n).sum::<u64>();
+        self.line("_bucket", Some(("le", "+Inf")), |out| push_u64(out, count));
+        self.line("_sum", None, |out| push_u64(out, all.sum));
+        self.line("_count", None, |out| push_u64(out, count));
+        self.name.truncate(plain);
+    }
+
+    /// One sample; `last` is a label behind those of the place.
+    fn line(&mut self, suffix: &str, last: Option<(&str, &str)>, value: impl FnOnce(&mut String)) {
         let out = &mut self.out;
         out.push_str(&self.name);
         out.push_str(suffix);
-        if !(self.labels.is_empty() && quantile.is_empty()) {
+        if !self.labels.is_empty() || last.is_some() {
             out.push('{');
             out.push_str(&self.labels);
-            if !quantile.is_empty() {
-                out.push_str(if self.labels.is_empty() { "quantile=\"" } else { ", quantile=\"" });
-                out.push_str(quantile);
+            if let Some((label, shown)) = last {
+                out.push_str(if self.labels.is_empty() { "" } else { ", " });
+                out.push_str(label);
+                out.push_str("=\"");
+                out.push_str(shown);
                 out.push('"');
             }
             out.push('}');
@@ -194,6 +303,11 @@ fn push_gauge(out: &mut String, value: f32) {
 }
 
 fn push_name(out: &mut String, key: &str) {
+    // Nearly every key is a name as it stands.
+    if key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b':' || b == b'_') {
+        out.push_str(key);
+        return;
+    }
     out.extend(key.chars().map(|c| if c.is_ascii_alphanumeric() || c == ':' { c } else { '_' }));
 }
 

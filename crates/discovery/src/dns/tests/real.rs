@@ -182,7 +182,10 @@ async fn services() {
     ];
     let Some(mut server) = Server::start(&records) else { return };
     let prefix = Path::parse(b"/io.l5d.dnssrv").unwrap();
-    let namer = DnsSrvNamer::new(&prefix, server.settings(), Duration::from_millis(100), Handle::current());
+    let metrics = telemetry::Metrics::new(1);
+    let scope = metrics.scope(&["namer", "#/io.l5d.dnssrv"]);
+    let (refresh, settings) = (Duration::from_millis(100), server.settings());
+    let namer = DnsSrvNamer::new(&prefix, settings, refresh, Handle::current(), &scope);
     let path = |text: &str| Path::parse(text.as_bytes()).unwrap();
     let name = path("/_http._tcp.web.test/rest");
     let ask = || {
@@ -205,6 +208,14 @@ async fn services() {
     server.run(&records);
     until("back", ask, both).await;
     assert_eq!(namer.watches(), 1);
+    let count = |name: &str| scope.counter(name).get();
+    let stopped = ["lookup_successes_total", "lookup_failures_total", "unknown_srv_hosts_results_total"];
+    assert!(stopped.iter().all(|name| count(name) > 0), "{}", telemetry::render_prometheus(&metrics, ""));
+    let before = count("lookup_zero_results_total");
+    let _ = namer.bind(&path("/_none._tcp.web.test"), &mut Untracked);
+    until("counted", || count("lookup_zero_results_total") > before, true).await;
+    metrics.snapshot_histograms();
+    assert!(scope.histogram("request_duration_ms").summary().is_some_and(|s| s.count > 2));
 }
 
 /// A thousand names follow their server, asked no oftener than their time to live says: a second for each answer, for both

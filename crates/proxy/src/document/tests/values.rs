@@ -105,7 +105,7 @@ fn every_key_of_the_top_level_is_read() {
     let document = anywhere(
         "admin: {ip: 0.0.0.0, port: 9991, shutdownGraceMs: 5}\nusage: {orgId: me, enabled: false}\n\
          namers:\n- {kind: io.l5d.fs, rootDir: /disco}\n- {kind: io.l5d.fs, rootDir: /other, prefix: /files, experimental: true}\n\
-         telemetry:\n- {kind: io.l5d.prometheus, path: /m, prefix: l5d_}\n- kind: io.l5d.prometheus\n\
+         telemetry:\n- {kind: io.l5d.prometheus, path: /m, prefix: l5d_, histograms: false}\n- kind: io.l5d.prometheus\n\
          routers:\n- protocol: http\n  servers: [{ip: '::1', port: 0, label: x}, {port: 80}]\n",
     )
     .unwrap_or_else(|faults| panic!("{faults}"));
@@ -120,8 +120,11 @@ fn every_key_of_the_top_level_is_read() {
     let [Telemeter::Prometheus(first), Telemeter::Prometheus(second)] = document.telemetry.as_slice() else {
         panic!("two")
     };
-    assert_eq!((first.path.as_str(), first.prefix.as_str()), ("/m", "l5d_"));
-    assert_eq!((second.path.as_str(), second.prefix.as_str()), ("/admin/metrics/prometheus", ""));
+    assert_eq!((first.path.as_str(), first.prefix.as_str(), first.histograms), ("/m", "l5d_", false));
+    assert_eq!(
+        (second.path.as_str(), second.prefix.as_str(), second.histograms),
+        ("/admin/metrics/prometheus", "", true)
+    );
     let addresses: Vec<String> = document
         .routers
         .iter()
@@ -227,6 +230,10 @@ fn row_84_validation_errors() {
     check(&format!("{admin}{}", router("")), &["5: ConflictingPorts: Server conflict on port 4140"]);
     check(&ports.replace("port: 1", ""), &["7: ConflictingPorts: Server conflict on port 4140"]);
     check(&router("").replace("4140", "9990"), &["4: ConflictingPorts: Server conflict on port 9990"]);
+    let identifier = |ports: &str| format!("admin: {{{ports}}}\n{}", router(""));
+    check(&identifier("httpIdentifierPort: 4140"), &["5: ConflictingPorts: Server conflict on port 4140"]);
+    check(&identifier("httpIdentifierPort: 9990"), &["1: the admin server has this port"]);
+    check(&identifier("ip: 127.0.0.2, httpIdentifierPort: 4140"), &[]);
     let both = "streamingEnabled: false\n  streamAfterContentLengthKB: 5\n";
     let conflict = "Conflicting streaming options set. Can't disable streaming and set streamAfterContentLengthKB in http";
     check(&router(&format!("  {both}")), &[&format!("4: {conflict}")]);
@@ -270,129 +277,6 @@ fn row_84_validation_errors() {
     check(&router("  httpAccessLogRollPolicy: monthly\n"), &[policy]);
     check(&router("  h2AccessLog: x\n"), &["3: unknown key `h2AccessLog`"]);
     check(&router("  dstPrefix: x\n"), &["3: '/' expected but 'x' found at '[x]'"]);
-}
-
-/// dataplane.md §1.4, routing.md §4, §6: keys that have to be there, in the words of Linkerd.
-#[test]
-fn required_keys() {
-    let check = |text: &str, expected: &str| {
-        assert_eq!(wrong(&anywhere(text).expect_err(text)), [expected], "{text}");
-    };
-    check(&router("  identifier: {kind: io.l5d.static}\n"), "3: path is required");
-    let transformer = "  interpreter: {kind: default, transformers: [{kind: io.l5d.specificHost}]}\n";
-    check(&router(transformer), "3: io.l5d.specificHost: host property is required");
-    let rewrite = format!("namers: [{{kind: io.l5d.rewrite, pattern: /a, name: /b}}]\n{}", router(""));
-    check(&rewrite, "1: The 'prefix' property is required for the io.l5d.rewrite namer.");
-}
-
-/// dataplane.md §1.4: Linkerd starts with them and answers every request with 502.
-#[test]
-fn success_rates_and_windows() {
-    let check = |keys: &str, expected: &[&str]| {
-        let text = router(&format!("  client: {{failureAccrual: {{kind: io.l5d.{keys}}}}}\n"));
-        let found = anywhere(&text).err().map(|faults| wrong(&faults)).unwrap_or_default();
-        assert_eq!(found, expected, "{text}");
-    };
-    check("successRate, successRate: 0.9, requests: 1", &[]);
-    check("successRate, successRate: 1, requests: 1", &[]);
-    check("successRate, requests: 1", &[]);
-    check("successRate, successRate: 1.1, requests: 1", &["3: requiredSuccessRate must be [0, 1]: 1.1"]);
-    check("successRate, successRate: -0.1, requests: 1", &["3: requiredSuccessRate must be [0, 1]: -0.1"]);
-    check("successRate, successRate: 0.9, requests: 0", &["3: window must be positive: 0"]);
-    check("successRate, successRate: 0.9, requests: -1", &["3: window must be positive: -1"]);
-    check("successRate, successRate: 0.9", &["3: window must be positive: 0"]);
-    check("successRateWindowed, successRate: 0.9, window: 1", &[]);
-    check("successRateWindowed, successRate: 2, window: 1", &["3: requiredSuccessRate must be [0, 1]: 2.0"]);
-    check("successRateWindowed, successRate: 0.9, window: -30", &["3: window must be positive: -30"]);
-    check("successRateWindowed, successRate: 0.9", &["3: window must be positive: 0"]);
-}
-
-/// dataplane.md §1.3: null is like no key at all, also where the key is not built yet.
-#[test]
-fn nothing_asked_of_what_is_not_built() {
-    let server = |key: &str| format!("routers:\n- protocol: http\n  servers: [{{port: 1, {key}}}]\n");
-    for text in [
-        server("tls: ~"),
-        server("tls: null"),
-        router("  announcers: ~\n"),
-        router("  announcers: []\n"),
-        router("  client: {tls: ~, requestAuthorizers: []}\n"),
-        format!("admin: {{tls: ~, security: ~, httpIdentifierPort: ~}}\n{}", router("")),
-    ] {
-        let document = anywhere(&text).unwrap_or_else(|faults| panic!("{faults}"));
-        assert!(document.warnings.is_empty(), "{text}{}", document.warnings);
-    }
-    for text in [server("tls: {}"), router("  announcers: [{kind: io.l5d.serversets}]\n")] {
-        assert!(anywhere(&text).is_err(), "{text}");
-    }
-}
-
-/// routing.md §6: known where the proxy runs, maybe not where its document is checked.
-#[test]
-fn a_node_that_is_not_known_is_a_warning() {
-    let text = |keys: &str| {
-        router(&format!(
-            "  interpreter: {{kind: default, transformers: [{{kind: io.l5d.k8s.localnode{keys}}}]}}\n"
-        ))
-    };
-    let check = |keys: &str, variable: fn(&str) -> Option<String>, expected: &[&str]| {
-        let context = |source| config::Context::new(source).with_variables(variable);
-        let document = super::super::load_in("linkerd.yaml", text(keys).as_bytes(), context);
-        assert_eq!(wrong(&document.unwrap_or_else(|faults| panic!("{faults}")).warnings), expected, "{keys}");
-    };
-    let ip = "3: POD_IP env variable must be set to the pod's IP";
-    check("", |_| None, &[ip]);
-    check("", |name| (name == "NODE_NAME").then(|| "a".to_owned()), &[ip]);
-    check("", |name| (name == "POD_IP").then(|| "a".to_owned()), &[ip]);
-    check("", |name| (name == "POD_IP").then(|| "10.1.2.3".to_owned()), &[]);
-    check(", hostNetwork: true", |_| None, &["3: NODE_NAME env variable must be set to the node's name"]);
-    check(", hostNetwork: true", |name| (name == "NODE_NAME").then(|| "a".to_owned()), &[]);
-}
-
-/// A fault in a block says what a fault on one line does: what is there.
-#[test]
-fn faults_in_blocks_quote_the_place() {
-    let faults = anywhere(&router("  dtab: |\n    /a => /b ;\n    /c => d\n")).expect_err("d is no path");
-    assert_eq!(wrong(&faults), [r"5: simple expected but 'd' found at '/a => /b ;\n/c => [d]\n'"]);
-    let long = format!("/{}/b => /c;/{} = /d;/e => /f;/g => /h", "a".repeat(50), "b".repeat(50));
-    let faults = anywhere(&router(&format!("  dtab: {long}\n"))).expect_err("no arrow");
-    let expected = format!("3: '>' expected but ' ' found at '…{} =[ ]/d;/e => /f;/g => /h'", "b".repeat(18));
-    assert_eq!(wrong(&faults), [expected]);
-}
-
-/// Linkerd starts with them, and no name is ever bound; rows of docs/differences.md.
-#[test]
-fn values_nobody_means() {
-    let check = |text: &str, expected: &str| {
-        assert_eq!(wrong(&anywhere(text).expect_err(text)), [expected], "{text}");
-    };
-    check(&router("  bindingTimeoutMs: -1\n"), "3: bindingTimeoutMs must be non-negative: -1");
-    let rewrite = "namers: [{kind: io.l5d.rewrite, prefix: /p, pattern: /a, name: b}]\n".to_owned();
-    check(&(rewrite + &router("")), "1: b is no path");
-}
-
-/// What begins with `{` is JSON and nothing else.
-#[test]
-fn json_is_json() {
-    let good = r#"{"routers": [{"protocol": "http", "servers": [{"port": 4141}], "label": "\u00e9"}]}"#;
-    assert_eq!(http(good).label(), "é");
-    let check = |from: &str, to: &str, expected: &str| {
-        let text = good.replace(from, to);
-        let shown = anywhere(&text).expect_err(&text).to_string();
-        assert!(shown.starts_with(expected), "{text}\n{shown}");
-    };
-    check("4141}", "4141,}", "linkerd.yaml:1:61: not valid JSON: trailing comma");
-    check("\"http\"", "'http'", "linkerd.yaml:1:27: not valid JSON: expected value");
-    check("\"http\"", "http", "linkerd.yaml:1:2");
-    check("\"servers\"", "servers", "linkerd.yaml:1:35: not valid JSON: key must be a string");
-    check(" \"servers\"", "\n # s\n\"servers\"", "linkerd.yaml:2:2: not valid JSON: key must be a string");
-    check("}]}", "}]} # routers", "linkerd.yaml:1:");
-    check("\"label\"", "\"servers\"", "linkerd.yaml:1:64: duplicate key `servers`");
-    let open = anywhere(&good[..40]).expect_err("it ends too early").to_string();
-    assert!(open.contains("is the `{` of line 1 closed?"), "{open}");
-    assert!(
-        anywhere("# a comment first, so it is YAML\n{routers: [{protocol: http, servers: [{}],}]}").is_ok()
-    );
 }
 
 #[test]

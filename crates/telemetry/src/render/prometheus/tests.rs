@@ -198,3 +198,73 @@ fn status_codes_and_classes() {
     expected.sort();
     assert_eq!(lines(&metrics, ""), expected);
 }
+
+fn pieces(metrics: &Metrics, options: &PrometheusOptions) -> Vec<String> {
+    let mut pieces = Vec::new();
+    render_prometheus_pieces(metrics, options, |piece| pieces.push(piece));
+    pieces
+}
+
+#[test]
+fn true_histograms_are_cumulative_and_never_reset() {
+    const SPEC: BlockSpec = BlockSpec {
+        counters: &[],
+        histograms: &["request_latency_ms", "time/2XX", "time/error"],
+        status: false,
+        total: Some(crate::Total { at: 0, of: (1, 2) }),
+    };
+    let metrics = Metrics::new(2);
+    let block = metrics.scope(&["rt", "o", "server", "s"]).block(&SPEC);
+    let options = PrometheusOptions { prefix: String::new(), histograms: true };
+    let value = |labels: &str| -> u64 {
+        let text = pieces(&metrics, &options).concat();
+        let start = format!("rt:server:request_latency_ms_histogram{labels} ");
+        text.lines()
+            .find_map(|line| line.strip_prefix(&start))
+            .unwrap_or_else(|| panic!("{text}"))
+            .parse()
+            .unwrap()
+    };
+    let bucket = |le: &str| value(&format!(r#"_bucket{{rt="o", server="s", le="{le}"}}"#));
+    assert_eq!((bucket("1"), bucket("+Inf")), (0, 0), "there from the beginning, for rates");
+    block.shard(0).record(1, 1);
+    block.shard(1).record(1, 2);
+    block.shard(0).record(2, 150);
+    block.shard(0).record(1, 1_000_000);
+    for _ in 0..3 {
+        let shown = ["1", "2", "5", "100", "200", "60000", "+Inf"].map(bucket);
+        assert_eq!(shown, [1, 2, 2, 2, 3, 3, 4]);
+        assert_eq!(value(r#"_count{rt="o", server="s"}"#), 4);
+        assert_eq!(value(r#"_sum{rt="o", server="s"}"#), 1_000_153);
+        metrics.snapshot_histograms();
+    }
+    let without = pieces(&metrics, &PrometheusOptions::default()).concat();
+    assert!(!without.contains("_histogram"), "{without}");
+}
+
+#[test]
+fn bounds_are_exact_where_buckets_are() {
+    const SPEC: BlockSpec =
+        BlockSpec { counters: &[], histograms: &["request_latency_ms"], status: false, total: None };
+    for (bound, shown) in BOUNDS {
+        assert_eq!(bound.to_string(), shown);
+        let metrics = Metrics::new(1);
+        let block = metrics.scope(&["rt", "o", "service", "s"]).block(&SPEC);
+        let options = PrometheusOptions { prefix: String::new(), histograms: true };
+        [bound, bound + 1 + bound / 99].into_iter().for_each(|v| block.shard(0).record(0, v.into()));
+        let labels = format!("rt=\"o\", service=\"s\", le=\"{shown}\"");
+        let want = format!("rt:service:request_latency_ms_histogram_bucket{{{labels}}} 1");
+        let text = pieces(&metrics, &options).concat();
+        assert!(text.lines().any(|line| line == want), "{want} in {text}");
+    }
+}
+
+#[test]
+fn pieces_are_whole_lines_and_all_of_it() {
+    let metrics = Metrics::new(1);
+    (0..20_000)
+        .for_each(|i| metrics.scope(&["rt", "r", "client", &format!("#/c{i}")]).counter("requests").inc());
+    let pieces = pieces(&metrics, &PrometheusOptions::default());
+    assert!(pieces.len() > 3 && pieces.iter().all(|p| p.ends_with('\n') && p.len() <= PIECE + ROOM));
+    assert_eq!(pieces.concat(), render_prometheus(&metrics, ""));
+}

@@ -1,12 +1,12 @@
-//! Values of a URI's query, as the pages about names take them.
+//! Values of a URI's query, and of a form in a body, which is written the same way.
 
 /// The first value of `wanted` in a query, decoded.
-pub(crate) fn first(query: &str, wanted: &str) -> Option<Vec<u8>> {
+pub fn first(query: &str, wanted: &str) -> Option<Vec<u8>> {
     all(query, wanted).next()
 }
 
 /// All values of `wanted` in a query, decoded.
-pub(crate) fn all<'q>(query: &'q str, wanted: &'q str) -> impl Iterator<Item = Vec<u8>> + 'q {
+pub fn all<'q>(query: &'q str, wanted: &'q str) -> impl Iterator<Item = Vec<u8>> + 'q {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.filter(move |(key, _)| *key == wanted).map(|(_, value)| form_decoded(value))
 }

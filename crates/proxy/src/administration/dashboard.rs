@@ -1,0 +1,282 @@
+//! The numbers of the dashboard, once a second while somebody looks: counters as they stand, from which the page makes
+//! rates, and the latencies of the last minute.
+
+use admin::Events;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use telemetry::{Metrics, Value, Visitor};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+/// How many may look at a time.
+pub(super) const LISTENERS: usize = 16;
+/// How often there are new numbers.
+const PERIOD: Duration = Duration::from_secs(1);
+/// The least time between two, however many come to look.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many rows of a kind are shown of each router: the busiest.
+const ROWS: usize = 100;
+/// How many services of a client.
+const PAIRS: usize = 20;
+
+/// Tells everybody who looks, for ever.
+pub(super) async fn tell(events: Events, metrics: Metrics) {
+    let begun = Instant::now();
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut before = Before::new();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = events.joined() => {}
+        }
+        if events.has_listeners() {
+            let millis = begun.elapsed().as_millis() as u64;
+            events.tell(&numbers(&metrics, millis, &mut before).to_string());
+            sleep(PAUSE).await;
+        } else {
+            before.clear();
+        }
+    }
+}
+
+/// Requests of each row when they were last looked at, by router, kind and name.
+type Before = HashMap<(String, &'static str, String), u64>;
+
+/// A server, service or client.
+#[derive(Debug, Default)]
+struct Row {
+    requests: u64,
+    success: u64,
+    failures: u64,
+    retries: u64,
+    connections: f32,
+    pending: f32,
+    budget: Option<f32>,
+    available: f32,
+    size: Option<f32>,
+    /// p50, p95, p99 and the longest, of the last full minute.
+    latency: Option<[u64; 4]>,
+    /// Of a client: requests, successes and failures by service.
+    by: BTreeMap<String, [u64; 3]>,
+}
+
+/// The rows of a router.
+#[derive(Debug, Default)]
+struct Router {
+    servers: BTreeMap<String, Row>,
+    services: BTreeMap<String, Row>,
+    clients: BTreeMap<String, Row>,
+}
+
+/// Picks the dashboard's numbers out of the tree.
+#[derive(Default)]
+struct Collector {
+    path: Vec<String>,
+    routers: BTreeMap<String, Router>,
+}
+
+impl Visitor for Collector {
+    fn enter(&mut self, key: &str) {
+        self.path.push(key.to_owned());
+    }
+
+    fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    fn metric(&mut self, name: &str, value: Value) {
+        let [root, label, kind, owner, rest @ ..] = self.path.as_slice() else { return };
+        if root != "rt" {
+            return;
+        }
+        let router = self.routers.entry(label.clone()).or_default();
+        let rows = match kind.as_str() {
+            "server" => &mut router.servers,
+            "service" => &mut router.services,
+            "client" => &mut router.clients,
+            _ => return,
+        };
+        let row = rows.entry(owner.clone()).or_default();
+        match rest {
+            [] => row.put(name, value),
+            [metric] if name.is_empty() => row.put(metric, value),
+            [service, path] if service == "service" => row.pair(path, name, value),
+            [service, path, metric] if service == "service" && name.is_empty() => {
+                row.pair(path, metric, value);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Row {
+    fn put(&mut self, name: &str, value: Value) {
+        match (name, value) {
+            ("requests", Value::Counter(n)) => self.requests = n,
+            ("success", Value::Counter(n)) => self.success = n,
+            ("failures", Value::Counter(n)) => self.failures = n,
+            ("retries/total" | "retries/requeues", Value::Counter(n)) => self.retries = n,
+            ("retries/budget", Value::Gauge(g)) => self.budget = Some(g),
+            ("connections", Value::Gauge(g)) => self.connections = g,
+            ("pending", Value::Gauge(g)) => self.pending = g,
+            ("loadbalancer/available", Value::Gauge(g)) => self.available = g,
+            ("loadbalancer/size", Value::Gauge(g)) => self.size = Some(g),
+            ("request_latency_ms", Value::Stat(Some(s))) if s.count > 0 => {
+                self.latency = Some([s.p50, s.p95, s.p99, s.max]);
+            }
+            _ => {}
+        }
+    }
+
+    fn pair(&mut self, service: &str, name: &str, value: Value) {
+        let at = match name {
+            "requests" => 0,
+            "success" => 1,
+            "failures" => 2,
+            _ => return,
+        };
+        if let Value::Counter(n) = value {
+            self.by.entry(service.to_owned()).or_default()[at] = n;
+        }
+    }
+
+    fn json(&self, name: &str) -> Json {
+        let mut pairs: Vec<_> = self.by.iter().collect();
+        pairs.sort_by_key(|(_, counts)| std::cmp::Reverse(counts[0]));
+        let pair = |(name, [r, s, f]): &(&String, &[u64; 3])| json!({ "n": name, "r": r, "s": s, "f": f });
+        json!({
+            "n": name, "r": self.requests, "s": self.success, "f": self.failures, "y": self.retries,
+            "c": self.connections, "p": self.pending, "b": self.budget, "l": self.latency,
+            "e": self.size.map(|size| [self.available, size]),
+            "by": pairs.iter().take(PAIRS).map(pair).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The numbers of all routers at `millis`.
+fn numbers(metrics: &Metrics, millis: u64, before: &mut Before) -> Json {
+    let mut all = Collector::default();
+    metrics.visit(&mut all);
+    let mut now = Before::new();
+    let routers: Vec<Json> =
+        all.routers.iter().map(|(name, router)| router.json(name, before, &mut now)).collect();
+    *before = now;
+    json!({ "t": millis, "routers": routers })
+}
+
+impl Router {
+    fn json(&self, name: &str, before: &Before, now: &mut Before) -> Json {
+        let mut busiest = |kind: &'static str, rows: &BTreeMap<String, Row>| {
+            let mut ranked: Vec<_> = rows
+                .iter()
+                .map(|(row, numbers)| {
+                    let key = (name.to_owned(), kind, row.clone());
+                    let gained = before.get(&key).map_or(0, |then| numbers.requests.saturating_sub(*then));
+                    now.insert(key, numbers.requests);
+                    ((gained, numbers.requests), row, numbers)
+                })
+                .collect();
+            ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+            let shown: Vec<Json> =
+                ranked.iter().take(ROWS).map(|(_, row, numbers)| numbers.json(row)).collect();
+            (shown, ranked.len().saturating_sub(ROWS))
+        };
+        let (servers, more_servers) = busiest("servers", &self.servers);
+        let (services, more_services) = busiest("services", &self.services);
+        let (clients, more_clients) = busiest("clients", &self.clients);
+        json!({
+            "name": name, "total": self.total(), "servers": servers, "services": services, "clients": clients,
+            "more": { "servers": more_servers, "services": more_services, "clients": more_clients },
+        })
+    }
+
+    /// What the servers count, the retries of services and clients, the connections (`o`) of clients. Of several servers'
+    /// latencies the longest.
+    fn total(&self) -> Json {
+        let servers = || self.servers.values();
+        let retries = self.services.values().chain(self.clients.values()).map(|row| row.retries).sum::<u64>();
+        let longest = |a: [u64; 4], b: [u64; 4]| [0, 1, 2, 3].map(|at| a[at].max(b[at]));
+        json!({
+            "r": servers().map(|row| row.requests).sum::<u64>(),
+            "s": servers().map(|row| row.success).sum::<u64>(),
+            "f": servers().map(|row| row.failures).sum::<u64>(),
+            "y": retries,
+            "c": sum(&self.servers, |row| row.connections),
+            "o": sum(&self.clients, |row| row.connections),
+            "p": sum(&self.servers, |row| row.pending),
+            "l": servers().filter_map(|row| row.latency).reduce(longest),
+        })
+    }
+}
+
+/// The sum of a gauge; that of nothing is 0 (and not -0, as the standard library has it).
+fn sum(rows: &BTreeMap<String, Row>, of: impl Fn(&Row) -> f32) -> f32 {
+    rows.values().fold(0.0, |sum, row| sum + of(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_tree() {
+        let metrics = Metrics::new(1);
+        let server = metrics.scope(&["rt", "a", "server", "0.0.0.0/4140"]);
+        server.counter("requests").add(5);
+        server.counter("success").add(4);
+        server.counter("failures").add(1);
+        server.gauge("connections", || 2.0);
+        server.histogram("request_latency_ms").record(7);
+        metrics.snapshot_histograms();
+        let client = metrics.scope(&["rt", "a", "client", "#/io.l5d.fs/web"]);
+        client.gauges(&["loadbalancer/size", "loadbalancer/available"], |at| [3.0, 2.0][at]);
+        client.scope("service").scope("svc/web").counter("requests").add(4);
+        metrics.scope(&["process"]).counter("requests").add(99);
+        let got = numbers(&metrics, 17, &mut Before::new());
+        assert_eq!(got["t"], 17);
+        let router = &got["routers"][0];
+        assert_eq!((&router["name"], got["routers"].as_array().unwrap().len()), (&json!("a"), 1));
+        let total = &router["total"];
+        assert_eq!([&total["r"], &total["s"], &total["f"]], [&json!(5), &json!(4), &json!(1)]);
+        assert_eq!((&total["c"], &total["l"][0]), (&json!(2.0), &json!(7)));
+        let client = &router["clients"][0];
+        assert_eq!((&client["n"], &client["e"]), (&json!("#/io.l5d.fs/web"), &json!([2.0, 3.0])));
+        assert_eq!(client["by"], json!([{ "n": "svc/web", "r": 4, "s": 0, "f": 0 }]));
+    }
+
+    #[test]
+    fn the_busiest_rows_are_shown() {
+        let metrics = Metrics::new(1);
+        let count = |at: usize, n: u64| {
+            metrics.scope(&["rt", "a", "service", &format!("svc/{at:04}")]).counter("requests").add(n);
+        };
+        (0..ROWS + 50).for_each(|at| count(at, 1000 - at as u64));
+        let mut before = Before::new();
+        numbers(&metrics, 0, &mut before);
+        // One that had little to do so far is busy now.
+        count(ROWS + 49, 1);
+        let got = numbers(&metrics, 1000, &mut before);
+        let router = &got["routers"][0];
+        assert_eq!(router["services"].as_array().unwrap().len(), ROWS);
+        assert_eq!(router["more"]["services"], 50);
+        assert_eq!(router["services"][0]["n"], format!("svc/{:04}", ROWS + 49));
+        assert_eq!(router["services"][1]["n"], "svc/0000");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_is_told_at_once_and_then_each_second() {
+        let events = Events::new(1);
+        let listening = events.listen();
+        let told = tokio::spawn(tell(events.clone(), Metrics::new(1)));
+        let begun = Instant::now();
+        // Nobody reads: the queue fills, and then there is nobody.
+        while events.has_listeners() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let took = begun.elapsed();
+        assert!(took > PERIOD * 2 && took < PERIOD * 5, "{took:?}");
+        drop(listening);
+        told.abort();
+    }
+}
