@@ -115,7 +115,11 @@ fn white_space() {
     let wide: Vec<char> = ('\u{80}'..=char::MAX).filter(is_blank).collect();
     let expected = "\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2008}\u{2009}\u{200a}\
                     \u{2028}\u{2029}\u{205f}\u{3000}";
-    assert_eq!(wide.into_iter().collect::<String>(), expected, "Java's, without those that keep words together");
+    assert_eq!(
+        wide.into_iter().collect::<String>(),
+        expected,
+        "Java's, without those that keep words together"
+    );
 }
 
 /// A builder reads a path as [`Path::parse`] does, behind what it holds.
