@@ -76,6 +76,18 @@ mod tests {
         check("a 1 * 0", &[("a", 1, Some(0.0))]);
     }
 
+    /// What is written is shown (`endpoint_addr_weight`), were it the weight all have.
+    #[test]
+    fn weights_that_are_written() {
+        let check = |text: &str, expected: (f64, bool)| {
+            let address = parse(text.as_bytes()).unwrap()[0].address([127, 0, 0, 1].into());
+            assert_eq!((address.weight, address.weighed), expected, "{text}");
+        };
+        check("a 1", (1.0, false));
+        check("a 1 * 1", (1.0, true));
+        check("a 1 * 0.5", (0.5, true));
+    }
+
     #[test]
     fn bad_lines() {
         check_bad("junk", "junk");

@@ -111,6 +111,15 @@ fn white_space() {
     let is_blank = |byte: u8| Path::parse(&[byte, b'/', b'a', byte]).is_ok();
     let blanks: Vec<u8> = (0..=u8::MAX).filter(|&byte| is_blank(byte)).collect();
     assert_eq!(blanks, b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ");
+    let is_blank = |c: &char| Path::parse(format!("{c}{c}/a{c}").as_bytes()).is_ok();
+    let wide: Vec<char> = ('\u{80}'..=char::MAX).filter(is_blank).collect();
+    let expected = "\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2008}\u{2009}\u{200a}\
+                    \u{2028}\u{2029}\u{205f}\u{3000}";
+    assert_eq!(
+        wide.into_iter().collect::<String>(),
+        expected,
+        "Java's, without those that keep words together"
+    );
 }
 
 /// A builder reads a path as [`Path::parse`] does, behind what it holds.

@@ -73,6 +73,9 @@ mod tests {
         check(r#"{"dtab":"","path":"/a"}"#, Some("/a"));
         check(" {\"path\":\"/a\",\"dtab\":\"\",\"more\":1}", Some("/a"));
         check("dtab: ''\npath: /a\n", None);
+        check(r#"{"dtab":"","path":"/a",}"#, None);
+        check("{'dtab':'','path':'/a'}", None);
+        check("{dtab: '', path: /a}", None);
         check(r#"{"path":"/a"}"#, None);
         check(r#"["dtab"]"#, None);
         check("", None);

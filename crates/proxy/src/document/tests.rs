@@ -9,6 +9,7 @@ mod effects;
 mod golden;
 mod mutations;
 mod reference;
+mod refusals;
 mod schema;
 mod telemetry;
 mod values;

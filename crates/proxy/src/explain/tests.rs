@@ -113,6 +113,19 @@ async fn nobody_is_there() {
     assert_eq!(last.what, What::Unknown("no namer is configured for it"));
 }
 
+/// dataplane.md §7.4: what strangers say in `l5d-*` fields is dropped, so it explains nothing.
+#[tokio::test]
+async fn strangers_say_nothing() {
+    let (_folder, mut document) = world("/svc => /#/io.l5d.fs", "");
+    let crate::document::Router::Http(router) = &mut document.routers[0];
+    router.servers.iter_mut().for_each(|server| server.clear_context = true);
+    let headers = [("host", "web"), ("l5d-dtab", "/svc => /b"), ("L5d-Ctx-Dtab", "/svc => /a")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let question = Question { subject: Subject::Request(headers), ..question("/", "") };
+    let of = explain(&document, &question).await.unwrap();
+    assert_eq!((of.name.to_string(), of.local.to_string()), ("/svc/web".into(), String::new()));
+}
+
 #[tokio::test]
 async fn requests_get_their_names() {
     let (_folder, document) = world("/svc => /#/io.l5d.fs", "");
