@@ -122,7 +122,8 @@ const STARTS: &[Row] = &[
     row("linkerd/linkerd/examples/http.yaml", "linkerd", USUAL, "any", "127.0.0.1:8888")
         .saying("l5d-name: /dog\r\n"),
     row("linkerd/linkerd/examples/influxdb.yaml", "linkerd", USUAL, "dog", "127.0.0.1:9999"),
-    row("linkerd/linkerd/examples/access-logs.yaml", "linkerd", USUAL, "any", ITS_ADMIN).asking("/admin/ping"),
+    row("linkerd/linkerd/examples/access-logs.yaml", "linkerd", USUAL, "any", ITS_ADMIN)
+        .asking("/admin/ping"),
     row("linkerd/linkerd/examples/loadbalancer.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/socket-options.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/servicemesh.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),

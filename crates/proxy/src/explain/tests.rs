@@ -117,7 +117,7 @@ async fn nobody_is_there() {
 #[tokio::test]
 async fn strangers_say_nothing() {
     let (_folder, mut document) = world("/svc => /#/io.l5d.fs", "");
-    let crate::document::Router::Http(router) = &mut document.routers[0];
+    let document::Router::Http(router) = &mut document.routers[0];
     router.servers.iter_mut().for_each(|server| server.clear_context = true);
     let headers = [("host", "web"), ("l5d-dtab", "/svc => /b"), ("L5d-Ctx-Dtab", "/svc => /a")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
