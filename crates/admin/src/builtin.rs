@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use telemetry::{JsonQuery, Metrics, render_json, render_prometheus};
+use telemetry::{JsonQuery, Metrics, render_json};
 
 use crate::reply::reply;
 use crate::{Request, Response, Routes, json, status, text};
@@ -14,14 +14,6 @@ impl Routes {
     pub fn metrics_json(self, metrics: &Metrics) -> Routes {
         let metrics = metrics.clone();
         self.get("/admin/metrics.json", move |request| metrics_json(&metrics, request))
-    }
-
-    /// Adds the Prometheus telemeter's endpoint at `path` (observability.md §3; `/admin/metrics/prometheus` unless
-    /// configured), with `prefix` before every name.
-    #[must_use]
-    pub fn prometheus(self, path: &str, metrics: &Metrics, prefix: &str) -> Routes {
-        let (metrics, prefix) = (metrics.clone(), prefix.to_string());
-        self.get(path, move |_| text(render_prometheus(&metrics, &prefix)))
     }
 
     /// Adds `/admin/shutdown`: a POST calls `hook` with the grace of the query (`?grace=5.seconds`), if it has one,

@@ -16,6 +16,11 @@ pub fn text(body: impl Into<Bytes>) -> Response {
     reply(StatusCode::OK, TEXT, body.into())
 }
 
+/// 200 with text for programs, which say nothing of a charset as Linkerd does not (observability.md §3, §4).
+pub fn plain(body: impl Into<Bytes>) -> Response {
+    reply(StatusCode::OK, "text/plain", body.into())
+}
+
 /// 200 with JSON.
 pub fn json(body: impl Into<Bytes>) -> Response {
     reply(StatusCode::OK, "application/json;charset=UTF-8", body.into())

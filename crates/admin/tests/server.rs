@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use admin::{About, Admin, AdminHandle, Events, Limits, Loggers, Method, PathRule, Routes, Security, text};
-use telemetry::Metrics;
+use telemetry::{Metrics, render_prometheus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -56,7 +56,7 @@ async fn endpoints() {
     let metrics = sample();
     let routes = Routes::new()
         .metrics_json(&metrics)
-        .prometheus("/admin/metrics/prometheus", &metrics, "linkerd_")
+        .get("/admin/metrics/prometheus", move |_| admin::plain(render_prometheus(&metrics, "linkerd_")))
         .shutdown(|_| {})
         .prefix("/files/", |_| text("any file"))
         .prefix("/files/js/", |_| text("any script"))
@@ -260,14 +260,6 @@ async fn diagnostics() {
     check("/admin/pprof/profile", 501, "text/plain", "perf record").await;
     check("/admin/pprof/heap?pause=1", 501, "text/plain", "heaptrack").await;
     check("/admin/pprof/contention", 501, "text/plain", "not profiled").await;
-}
-
-#[tokio::test]
-async fn prometheus_is_served_only_where_it_is_configured() {
-    let server = start(Routes::new().prometheus("/custom", &sample(), ""), Limits::default()).await;
-    assert_eq!(ask(server.address, "GET", "/admin/metrics/prometheus").await.0, "HTTP/1.1 404 Not Found");
-    let (_, _, body) = ask(server.address, "GET", "/custom").await;
-    assert!(body.starts_with("rt:server:requests{"), "{body}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod statsd;
 mod usage;
 
 use crate::document as doc;
-use admin::{Method, Request, Response, Routes, text};
+use admin::{Method, Request, Response, Routes, plain};
 use router::RecentRequests;
 use std::sync::Arc;
 use telemetry::{Metrics, PrometheusOptions, render_influx, render_prometheus_pieces};
@@ -107,7 +107,7 @@ fn prometheus(routes: Routes, at: &doc::Prometheus, metrics: &Metrics) -> Routes
         apart(move || {
             let mut pieces = Vec::new();
             render_prometheus_pieces(&metrics, &options, |piece| pieces.push(piece));
-            text(pieces.concat())
+            plain(pieces.concat())
         })
     })
 }
@@ -118,7 +118,7 @@ fn influxdb(routes: Routes, metrics: &Metrics) -> Routes {
         let metrics = metrics.clone();
         apart(move || {
             let host = request.headers().get("host").and_then(|host| host.to_str().ok());
-            text(render_influx(&metrics, host.unwrap_or("none")))
+            plain(render_influx(&metrics, host.unwrap_or("none")))
         })
     })
 }
