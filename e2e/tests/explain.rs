@@ -75,7 +75,10 @@ fn local_nodes() {
     let by_name = "{kind: io.l5d.k8s.localnode, hostNetwork: true}";
     let named = id(by_name, &[("NODE_NAME", "n1")]);
     assert_eq!(named, "/%/io.l5d.k8s.localnode/n1/#/io.l5d.fs/users, there are no such addresses");
-    let place = "linkerd.yaml:6:47: ";
-    assert_eq!(id(local, &[]), format!("{place}POD_IP env variable must be set to the pod's IP"));
-    assert_eq!(id(by_name, &[]), format!("{place}NODE_NAME env variable must be set to the node's name"));
+    assert_eq!(id(local, &[]), "linkerd.yaml:6:47: POD_IP env variable must be set to the pod's IP");
+    assert_eq!(
+        id(by_name, &[]),
+        "linkerd.yaml:6:89: NODE_NAME env variable must be set to the node's name",
+        "the place of the key that asks for it"
+    );
 }

@@ -121,7 +121,9 @@ const STARTS: &[Row] = &[
     row("linkerd/linkerd/examples/fs.yaml", "linkerd", USUAL, "dog", "127.0.0.1:9999"),
     row("linkerd/linkerd/examples/http.yaml", "linkerd", USUAL, "any", "127.0.0.1:8888")
         .saying("l5d-name: /dog\r\n"),
-    row("linkerd/linkerd/examples/influxdb.yaml", "linkerd", USUAL, "dog", "127.0.0.1:9999"),
+    row("linkerd/linkerd/examples/influxdb.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
+    row("linkerd/linkerd/examples/recent-requests.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
+    row("linkerd/linkerd/examples/statsd.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
     row("linkerd/linkerd/examples/access-logs.yaml", "linkerd", USUAL, "any", ITS_ADMIN)
         .asking("/admin/ping"),
     row("linkerd/linkerd/examples/loadbalancer.yaml", "linkerd", USUAL, "dog", "127.0.0.1:8888"),
@@ -148,6 +150,10 @@ const STARTS: &[Row] = &[
         "hello",
         "127.0.0.1:80",
     ),
+    row("linkerd-examples/add-steps/linkerd.yml", "linkerd-examples", USUAL, "any", "127.0.0.1:8501"),
+    row("linkerd-examples/failure-accrual/linkerd.yml", "linkerd-examples", USUAL, "any", "127.0.0.1:8501"),
+    row("linkerd-examples/influxdb/linkerd1.yml", "linkerd-examples", USUAL, "any", "127.0.0.1:8501"),
+    row("linkerd-examples/influxdb/linkerd2.yml", "linkerd-examples", USUAL, "any", "127.0.0.1:8501"),
     row(
         "linkerd-examples/perf-baseline/linkerd1-perf/linkerd1-perf.yaml#0",
         "linkerd-examples",
@@ -231,7 +237,10 @@ fn start(document: &Document, folder: &Path, workers: usize) -> Process {
 }
 
 async fn routes(document: &Document, row: &Row, root: &Path, workers: usize) -> Result<(), String> {
-    let _disco = Fixed::make("/io.buoyant", "/io.buoyant/disco", "hello", "localhost 80\n");
+    let _hello = Fixed::make("/io.buoyant", "/io.buoyant/disco", "hello", "localhost 80\n");
+    // Names of containers in the reference.
+    let _disco = ["app", "app1", "app2", "service1", "service2", "service3"]
+        .map(|name| Fixed::make("/disco", "/disco", name, "localhost 8501\n"));
     let backend = match row.backend {
         ITS_ADMIN => None,
         at => {
