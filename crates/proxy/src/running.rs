@@ -142,7 +142,7 @@ impl Running {
         self.tell();
         self.admin.replace(admin);
         self.close(entrances);
-        if tokio::time::timeout(HEARING, self.workers.settled()).await.is_err() {
+        if !self.workers.health().ask(HEARING).await.is_empty() {
             tracing::warn!("a worker stands still: it will hear of the new configuration when it goes on");
         }
         routers::retire(&retired, &self.routers);

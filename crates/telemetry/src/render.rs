@@ -3,6 +3,7 @@
 pub(crate) mod influx;
 pub(crate) mod json;
 pub(crate) mod prometheus;
+mod scope_path;
 pub(crate) mod statsd;
 
 use std::fmt::Write;

@@ -73,26 +73,11 @@ impl Workers {
 
     /// Gives a server another router. Its socket and its connections stay; each connection goes on with the new router at
     /// its next request, while requests under way end with the old one. In effect for all requests once
-    /// [`Workers::settled`] has resolved.
+    /// [`crate::Health::ask`] has been answered by all workers.
     pub fn replace(&self, key: ServerKey, router: &Arc<Router>, server: ServerId, settings: HttpSettings) {
         for worker in &self.workers {
             let (router, accepting) = (router.clone(), None);
             worker.tell(Command::Serve(Serve { key: key.0, router, server, settings, accepting }));
-        }
-    }
-
-    /// Resolves when all workers have done what they were told so far. A worker that stands still holds this up: to be
-    /// waited for within limits.
-    pub async fn settled(&self) {
-        let mut done = Vec::new();
-        for worker in &self.workers {
-            let (said, heard) = tokio::sync::oneshot::channel();
-            worker.tell(Command::Settle(said));
-            done.push(heard);
-        }
-        for heard in done {
-            // A worker that is gone has ended on purpose.
-            let _ = heard.await;
         }
     }
 

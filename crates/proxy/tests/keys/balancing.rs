@@ -225,9 +225,10 @@ async fn warm_up() {
             running.stop().await;
             new.requests()
         };
-        // Five in a hundred, and a half.
+        // One draw in ten lets the loads decide, which `ewma` may always do in favour of the newcomer: 20 of 200 then, give
+        // or take 4. Without warming up it is a half.
         let cold = share_of_newcomer(", warmUpMs: 600000").await;
-        assert!((1..=25).contains(&cold), "{kind}: {cold} of 200 to a newcomer that warms up");
+        assert!((1..=45).contains(&cold), "{kind}: {cold} of 200 to a newcomer that warms up");
         if kind == "p2c" {
             let warm = share_of_newcomer("").await;
             assert!(warm >= 60, "{warm} of 200 to a newcomer");

@@ -91,10 +91,8 @@ impl Caches {
         let entry = Entry::new(service, local.clone(), binding, oneshot, now);
         // A one-shot is retired from the start, so that no worker keeps it.
         entry.retired.store(!cached, Relaxed);
-        match (cached, local.is_empty()) {
-            (false, _) => {}
-            (true, true) => drop(self.plain.insert(path.clone(), Arc::clone(&entry))),
-            (true, false) => drop(self.overrides.insert((path.clone(), local), Arc::clone(&entry))),
+        if cached {
+            self.keep(path.clone(), local, &entry);
         }
         Ok(entry)
     }
@@ -128,11 +126,15 @@ impl Caches {
         let entry = Entry::new(service, local.clone(), binding, None, last_used);
         entry.proven.store(old.proven.load(Relaxed), Relaxed);
         entry.counted.store(old.counted.load(Relaxed), Relaxed);
-        match local.is_empty() {
-            true => drop(self.plain.insert(path.clone(), Arc::clone(&entry))),
-            false => drop(self.overrides.insert(key, Arc::clone(&entry))),
-        }
+        self.keep(key.0, key.1, &entry);
         Some(entry)
+    }
+
+    fn keep(&mut self, path: Path, local: Dtab, entry: &Arc<Entry>) {
+        match local.is_empty() {
+            true => drop(self.plain.insert(path, Arc::clone(entry))),
+            false => drop(self.overrides.insert((path, local), Arc::clone(entry))),
+        }
     }
 
     /// Lets go of everything: no request comes any more. What is under way holds what it needs.

@@ -4,6 +4,7 @@ mod query;
 mod tree;
 mod writer;
 
+use super::scope_path::ScopePath;
 use super::{Value, Visitor, walk};
 use crate::histogram::Summary;
 use crate::tree::Metrics;
@@ -36,26 +37,21 @@ pub fn render_json(metrics: &Metrics, query: &JsonQuery) -> Result<String, NoSuc
 #[derive(Default)]
 struct Flat {
     out: String,
-    /// Keys down to the scope of the walk, escaped, each with a slash behind it.
-    path: String,
-    outer: Vec<usize>,
+    /// With escaped keys.
+    path: ScopePath,
 }
 
 impl Visitor for Flat {
     fn enter(&mut self, key: &str) {
-        self.outer.push(self.path.len());
-        writer::push_escaped(&mut self.path, key);
-        self.path.push('/');
+        self.path.enter_with(|text| writer::push_escaped(text, key));
     }
 
     fn leave(&mut self) {
-        if let Some(length) = self.outer.pop() {
-            self.path.truncate(length);
-        }
+        self.path.leave();
     }
 
     fn metric(&mut self, name: &str, value: Value) {
-        let path = if name.is_empty() { self.path.strip_suffix('/').unwrap_or("") } else { &self.path };
+        let path = self.path.before(name);
         each_field(value, |suffix, number| {
             self.out.push_str(if self.out.is_empty() { "{\"" } else { ",\"" });
             self.out.push_str(path);

@@ -1,7 +1,8 @@
 //! Prometheus text (observability.md §3): Linkerd's names, Linkerd's labels, one sample a line, no types, no times.
 //!
 //! Linkerd's summaries speak of the last full minute only, and quantiles of several proxies cannot be added up. So each
-//! `request_latency_ms` has a true histogram beside it in servers, services and clients, under a name of its own since `_count` and `_sum` are taken.
+//! `request_latency_ms` has a true histogram beside it in servers, services and clients, under a name of its own since
+//! `_count` and `_sum` are taken.
 
 use super::{Value, Visitor, walk};
 use crate::histogram::buckets::bucket_of;

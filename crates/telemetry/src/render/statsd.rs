@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use super::scope_path::ScopePath;
 use super::{Value, Visitor, walk};
 use crate::histogram::Cumulative;
 use crate::histogram::buckets::midpoint;
@@ -70,8 +71,7 @@ impl Statsd {
             gauges,
             draw,
             send,
-            path: String::new(),
-            outer: Vec::new(),
+            path: ScopePath::default(),
             datagram: String::new(),
             line: String::new(),
         };
@@ -89,24 +89,18 @@ struct Packets<'a> {
     gauges: bool,
     draw: &'a mut dyn FnMut() -> f64,
     send: &'a mut dyn FnMut(&str),
-    /// Keys down to the scope of the walk, each with a slash behind it.
-    path: String,
-    outer: Vec<usize>,
+    path: ScopePath,
     datagram: String,
     line: String,
 }
 
 impl Visitor for Packets<'_> {
     fn enter(&mut self, key: &str) {
-        self.outer.push(self.path.len());
-        self.path.push_str(key);
-        self.path.push('/');
+        self.path.enter(key);
     }
 
     fn leave(&mut self) {
-        if let Some(length) = self.outer.pop() {
-            self.path.truncate(length);
-        }
+        self.path.leave();
     }
 
     fn metric(&mut self, name: &str, value: Value) {
@@ -129,27 +123,27 @@ impl Visitor for Packets<'_> {
 impl Packets<'_> {
     /// Runs `work` with the whole name in `path`.
     fn at(&mut self, name: &str, work: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
+        let length = self.path.text.len();
         if name.is_empty() {
-            self.path.pop();
+            self.path.text.pop();
         } else {
-            self.path.push_str(name);
+            self.path.text.push_str(name);
         }
         work(self);
-        self.path.truncate(length);
+        self.path.text.truncate(length);
         if name.is_empty() {
-            self.path.push('/');
+            self.path.text.push('/');
         }
     }
 
     fn counter(&mut self, n: u64) {
-        let before = match self.seen.get_mut(&self.path) {
+        let before = match self.seen.get_mut(&self.path.text) {
             Some(Seen { round, what: What::Counter(before) }) => {
                 *round = self.round;
                 std::mem::replace(before, n)
             }
             _ => {
-                self.seen.insert(self.path.clone(), Seen { round: self.round, what: What::Counter(n) });
+                self.seen.insert(self.path.text.clone(), Seen { round: self.round, what: What::Counter(n) });
                 0
             }
         };
@@ -165,7 +159,7 @@ impl Packets<'_> {
     }
 
     fn timings(&mut self, now: &[(u16, u64)]) {
-        let before = match self.seen.get_mut(&self.path) {
+        let before = match self.seen.get_mut(&self.path.text) {
             Some(Seen { round, what: What::Samples(before) }) => {
                 *round = self.round;
                 if before == now {
@@ -176,7 +170,7 @@ impl Packets<'_> {
             _ if now.is_empty() => return,
             _ => {
                 let what = What::Samples(now.to_vec());
-                self.seen.insert(self.path.clone(), Seen { round: self.round, what });
+                self.seen.insert(self.path.text.clone(), Seen { round: self.round, what });
                 Vec::new()
             }
         };
@@ -206,7 +200,7 @@ impl Packets<'_> {
             line.push_str(&self.rates.prefix);
             line.push('.');
         }
-        push_name(&mut line, &self.path);
+        push_name(&mut line, &self.path.text);
         line.push(':');
         value(&mut line).expect("a String takes everything");
         if !self.datagram.is_empty() && self.datagram.len() + 1 + line.len() > DATAGRAM {

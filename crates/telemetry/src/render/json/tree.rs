@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::writer::Writer;
 use super::{Number, each_field};
+use crate::render::scope_path::ScopePath;
 use crate::render::{Value, Visitor, own_metrics, walk};
 use crate::tree::Node;
 
@@ -97,26 +98,20 @@ impl View {
 #[derive(Default)]
 struct Fields {
     list: Vec<(String, Number)>,
-    /// Keys down to the scope of the walk, each with a slash behind it.
-    path: String,
-    outer: Vec<usize>,
+    path: ScopePath,
 }
 
 impl Visitor for Fields {
     fn enter(&mut self, key: &str) {
-        self.outer.push(self.path.len());
-        self.path.push_str(key);
-        self.path.push('/');
+        self.path.enter(key);
     }
 
     fn leave(&mut self) {
-        if let Some(length) = self.outer.pop() {
-            self.path.truncate(length);
-        }
+        self.path.leave();
     }
 
     fn metric(&mut self, name: &str, value: Value) {
-        let path = if name.is_empty() { self.path.strip_suffix('/').unwrap_or("") } else { &self.path };
+        let path = self.path.before(name);
         each_field(value, |suffix, number| {
             let dot = if suffix.is_empty() { "" } else { "." };
             self.list.push(([path, name, dot, suffix].concat(), number));
