@@ -102,14 +102,19 @@ impl Identifier {
     }
 }
 
-/// The name that a router of these settings gives to a request, or why it gives none: for those who ask, not for traffic.
+/// The name that a router of these settings gives to a request, and the rule it has it from, where it goes by rules; or why
+/// it gives none: for those who ask, not for traffic.
 ///
 /// # Errors
 /// The reason, in the words a caller gets.
-pub fn name_of(settings: &RouterSettings, head: &mut impl RequestHead) -> Result<Path, String> {
+pub fn name_of(
+    settings: &RouterSettings,
+    head: &mut impl RequestHead,
+) -> Result<(Path, Option<String>), String> {
     let (mut name, mut scratch) = (PathBuilder::new(), Vec::new());
     match identify(&settings.identifiers, &settings.dst_prefix, head, &mut name, &mut scratch) {
-        Ok(()) => Ok(name.to_path()),
+        Ok(Identifier::Ingress(ingress)) => Ok((name.to_path(), ingress.rule(head))),
+        Ok(_) => Ok((name.to_path(), None)),
         Err(Nameless::Unidentified(reason) | Nameless::Broken(reason)) => Err(reason),
         Err(Nameless::Unknown(_)) => Err(answer::RULES_UNKNOWN.to_owned()),
     }
@@ -119,18 +124,18 @@ pub fn name_of(settings: &RouterSettings, head: &mut impl RequestHead) -> Result
 ///
 /// An identifier that fails stops the search. What the caller then hears depends, as in Linkerd, on whether it was the
 /// only one.
-pub(crate) fn identify(
-    identifiers: &[Identifier],
+pub(crate) fn identify<'i>(
+    identifiers: &'i [Identifier],
     prefix: &Path,
     head: &mut impl RequestHead,
     name: &mut PathBuilder,
     scratch: &mut Vec<u8>,
-) -> Result<(), Nameless> {
+) -> Result<&'i Identifier, Nameless> {
     for identifier in identifiers {
         name.clear();
         name.extend(prefix);
         match identifier.push(head, name, scratch) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(identifier),
             Err(Unnamed::Passed) => {}
             Err(Unnamed::Faulty(text)) => return Err(Nameless::Unidentified(text)),
             Err(Unnamed::Broken(text)) if identifiers.len() == 1 => return Err(Nameless::Broken(text)),

@@ -3,10 +3,11 @@
 
 use super::Unnamed;
 use super::path::without_query;
+use crate::answer;
 use crate::header::Known;
-use crate::ingress::IngressRules;
+use crate::ingress::{Found, IngressRules, Table};
 use crate::seam::RequestHead;
-use names::PathBuilder;
+use names::{Path, PathBuilder};
 use std::sync::Arc;
 
 /// Why it passes a request on.
@@ -29,11 +30,14 @@ impl Ingress {
     pub(super) fn push(&self, head: &impl RequestHead, name: &mut PathBuilder) -> Result<(), Unnamed> {
         let table = self.0.load();
         let Some(table) = &*table else { return Err(Unnamed::Unknown(self.0.clone())) };
-        let host = head.get(Known::Host.into()).map(without_port).transpose()?;
-        let (path, _) = without_query(head.target());
-        let found = table.find(host, path).ok_or(Unnamed::Passed)?;
+        let found = find(table, head.get(Known::Host.into()), head.target())?;
         name.extend(found.name());
         Ok(())
+    }
+
+    /// The rule that a request goes by, for people.
+    pub(super) fn rule(&self, head: &impl RequestHead) -> Option<String> {
+        self.0.explain(head.get(Known::Host.into()), head.target()).ok().map(|(_, rule)| rule)
     }
 }
 
@@ -44,6 +48,30 @@ impl PartialEq for Ingress {
 }
 
 impl Eq for Ingress {}
+
+impl IngressRules {
+    /// The name, behind `dstPrefix`, of a request with this `Host` field and target, and the rule it has it from; for those
+    /// who ask, not for traffic.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub fn explain(&self, host: Option<&[u8]>, target: &[u8]) -> Result<(Path, String), String> {
+        let table = self.load();
+        let Some(table) = &*table else { return Err(answer::RULES_UNKNOWN.to_owned()) };
+        match find(table, host, target) {
+            Ok(found) => Ok((found.name().clone(), found.to_string())),
+            Err(Unnamed::Broken(text)) => Err(text),
+            Err(_) => Err(REASON.to_owned()),
+        }
+    }
+}
+
+#[inline]
+fn find<'t>(table: &'t Table, host: Option<&[u8]>, target: &[u8]) -> Result<Found<'t>, Unnamed> {
+    let host = host.map(without_port).transpose()?;
+    let (path, _) = without_query(target);
+    table.find(host, path).ok_or(Unnamed::Passed)
+}
 
 /// The host that a `Host` field names; an IPv6 address keeps its brackets.
 fn without_port(value: &[u8]) -> Result<&[u8], Unnamed> {
