@@ -11,6 +11,7 @@ mod config_map;
 mod ingress;
 mod kind;
 mod kinds;
+mod namer;
 mod watch;
 
 pub use access::Access;
@@ -23,3 +24,4 @@ pub use kinds::{
     Annotations, Backend, ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, IngressMeta, Meta,
     Port, Replica, Service, ServicePort, SliceReplica, Subset, TargetPort,
 };
+pub use namer::{ExternalNamer, KubernetesNamer};
