@@ -6,6 +6,7 @@
 pub mod backend;
 pub mod client;
 pub mod head;
+pub mod kube_api;
 pub mod load;
 pub mod metrics;
 pub mod namespace;
@@ -20,6 +21,7 @@ pub mod world;
 pub use backend::{Act, Backend, Delay, Gate, Play, Seen};
 pub use client::{Client, Response};
 pub use head::Head;
+pub use kube_api::KubeApi;
 pub use load::{Load, Report};
 pub use metrics::Metrics;
 pub use pace::Pace;
