@@ -74,7 +74,7 @@ fn check(cluster: &Cluster, overlay: &str, more: &[&str]) -> Value {
 
 /// What the account may do in its namespace and elsewhere, by the API server's own list.
 async fn rights_are_no_more(cluster: &Cluster, overlay: &str, namespace: &str) {
-    let read = ["get", "list", "watch"].map(str::to_owned);
+    let read = ["list", "watch"].map(str::to_owned);
     let of = |group: &str, resource: &str| (group.to_owned(), resource.to_owned(), read.to_vec());
     let discovery = [of("", "endpoints"), of("", "services"), of("discovery.k8s.io", "endpointslices")];
     let ingress = [of("networking.k8s.io", "ingresses"), of("networking.k8s.io", "ingressclasses")];

@@ -17,12 +17,18 @@ pub(super) async fn check(api: &impl Api, needs: &Needs) -> (Section, Needs) {
         let classes = items(api, CLASSES).await;
         for ingress in &needs.ingresses {
             checks.push(class(&ingress.class, &classes));
-            let (check, named) = rules(api, ingress).await;
+            let (check, named) = rules(api, ingress, &controlled(&classes)).await;
             checks.push(check);
             more = more.with(named);
         }
     }
     (Section { title: "ingress", checks }, more)
+}
+
+/// The names of the classes whose controller we are.
+fn controlled(classes: &Result<Vec<Value>, String>) -> Vec<&str> {
+    let ours = classes.iter().flatten().filter(|class| class["spec"]["controller"] == CONTROLLER);
+    ours.filter_map(|class| class["metadata"]["name"].as_str()).collect()
 }
 
 fn class(name: &str, classes: &Result<Vec<Value>, String>) -> Check {
@@ -48,7 +54,7 @@ fn class(name: &str, classes: &Result<Vec<Value>, String>) -> Check {
     }
 }
 
-async fn rules(api: &impl Api, ingress: &IngressNeed) -> (Check, Needs) {
+async fn rules(api: &impl Api, ingress: &IngressNeed, controlled: &[&str]) -> (Check, Needs) {
     let (place, path) = match &ingress.namespace {
         Some(namespace) => (
             format!("namespace {namespace}"),
@@ -61,7 +67,7 @@ async fn rules(api: &impl Api, ingress: &IngressNeed) -> (Check, Needs) {
         Ok(all) => all,
         Err(why) => return (Check::warning(what, why, "see the section on rights"), Needs::default()),
     };
-    let ours: Vec<&Value> = all.iter().filter(|of| is_ours(of, &ingress.class)).collect();
+    let ours: Vec<&Value> = all.iter().filter(|of| is_ours(of, &ingress.class, controlled)).collect();
     if ours.is_empty() {
         let found = format!("none of {}", all.len());
         return (
@@ -74,11 +80,14 @@ async fn rules(api: &impl Api, ingress: &IngressNeed) -> (Check, Needs) {
     (Check::good(format!("{what}: {}", ours.len())), needs)
 }
 
-/// Ingresses that name no class are ours too.
-fn is_ours(ingress: &Value, class: &str) -> bool {
+/// Ingresses that name no class are ours too, and those of all classes whose controller we are (routing.md §4).
+fn is_ours(ingress: &Value, class: &str, controlled: &[&str]) -> bool {
     let annotated = ingress["metadata"]["annotations"]["kubernetes.io/ingress.class"].as_str();
     let named = ingress["spec"]["ingressClassName"].as_str();
-    annotated.or(named).is_none_or(|named| named == class)
+    match annotated.or(named) {
+        Some(named) => named == class || (annotated.is_none() && controlled.contains(&named)),
+        None => true,
+    }
 }
 
 /// The Services an Ingress names.

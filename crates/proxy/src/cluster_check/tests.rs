@@ -35,10 +35,10 @@ impl Fake {
 
     /// A Service in `default` with a port `http`, and its endpoints: address and node.
     fn service(self, name: &str, endpoints: &[(&str, &str)]) -> Fake {
-        self.service_with(name, "http", json!({ "ports": [{ "name": "http", "port": 80 }] }), endpoints)
+        self.service_with(name, "http", &json!({ "ports": [{ "name": "http", "port": 80 }] }), endpoints)
     }
 
-    fn service_with(mut self, name: &str, port: &str, spec: Value, endpoints: &[(&str, &str)]) -> Fake {
+    fn service_with(mut self, name: &str, port: &str, spec: &Value, endpoints: &[(&str, &str)]) -> Fake {
         let services = self.answers.entry(SERVICES.to_owned()).or_insert((200, json!({ "items": [] })));
         let list = services.1["items"].as_array_mut().expect("a list");
         list.push(json!({ "metadata": { "name": name }, "spec": spec }));
@@ -112,7 +112,7 @@ fn well() -> Fake {
     Fake::new()
         .with(NODES, json!({ "items": [node("a", "10.244.0.0/24"), node("b", "10.244.1.0/24")] }))
         .service("world-v1", &[("10.244.0.7", "a"), ("10.244.1.7", "b")])
-        .service_with("l5d", "incoming", incoming, &[("10.244.0.2", "a"), ("10.244.1.2", "b")])
+        .service_with("l5d", "incoming", &incoming, &[("10.244.0.2", "a"), ("10.244.1.2", "b")])
 }
 
 async fn report(fake: &Fake, needs: &Needs) -> Report {
@@ -187,7 +187,7 @@ async fn what_is_wrong_is_told_with_a_hint() {
         (well().with(NODES, none), &["‼ each node has a /24", "does not say which addresses pods get on a"]),
         (well().failing(NODES, 403), &["‼ each node has a /24", "the API answered 403 it is so"]),
         (well().service("world-v1", &[("10.244.9.7", "b")]), &["× each endpoint of default/world-v1 has a proxy in its /24", "without: 10.244.9.7 on b"]),
-        (well().service_with("l5d", "incoming", json!({ "ports": [{ "name": "incoming", "port": 1 }] }), &both.map(|(_, node)| ("10.0.0.1", node))), &["× each proxy of Service default/l5d can be told", "10.0.0.0/24 is shared by a, b"]),
+        (well().service_with("l5d", "incoming", &json!({ "ports": [{ "name": "incoming", "port": 1 }] }), &both.map(|(_, node)| ("10.0.0.1", node))), &["× each proxy of Service default/l5d can be told", "10.0.0.0/24 is shared by a, b"]),
         (well().with(SERVICES, json!({ "items": [{ "metadata": { "name": "world-v2" } }] })), &["× Service default/world-v1 has", "there is no such Service", "asked for by dtab of outgoing, /host/world => /srv/world-v1", "there is a Service world-v2"]),
         (well().with(SERVICES, json!({ "items": [{ "metadata": { "name": "world-v1" }, "spec": { "ports": [{ "name": "web", "port": 81 }] } }] })), &["× Service default/world-v1 has a port http", "there is no such port: it has web (81)"]),
         (well().failing(SERVICES, 500), &["‼ Service default/world-v1", "the API answered 500"]),
@@ -196,7 +196,7 @@ async fn what_is_wrong_is_told_with_a_hint() {
         let got = complaints(&fake, &outgoing()).await;
         expected.iter().for_each(|part| assert!(got.contains(part), "{part} is not in\n{got}"));
     }
-    let world = |spec: Value, port: &str, endpoints: &[(&str, &str)]| {
+    let world = |spec: &Value, port: &str, endpoints: &[(&str, &str)]| {
         let fake = Fake::new().service_with("world-v1", port, spec, endpoints);
         let mut needs = outgoing();
         needs.transformers.clear();
@@ -246,7 +246,7 @@ async fn node_names_are_matched_where_transformers_go_by_them() {
     needs.transformers.insert(transformer);
     let incoming = json!({ "ports": [{ "name": "incoming", "port": 4141 }] });
     let proxies = [("172.30.0.2", "a"), ("172.30.0.3", "b")];
-    let cluster = || Fake::new().service_with("l5d", "incoming", incoming.clone(), &proxies);
+    let cluster = || Fake::new().service_with("l5d", "incoming", &incoming, &proxies);
     let good = cluster().service("world-v1", &[("10.0.0.7", "a"), ("10.0.0.8", "b")]);
     assert_eq!(complaints(&good, &needs).await, "");
     assert!(!good.asked.lock().unwrap().iter().any(|path| path == NODES), "nodes need not be read");
@@ -284,6 +284,7 @@ async fn ingresses_name_services_too() {
             "rules": [{ "host": "world.v2", "http": { "paths": [{ "backend": backend("world-v2") }] } }],
         },
     });
+    let internal = json!({ "metadata": { "name": "in" }, "spec": { "controller": "wayleave.io/ingress-controller" } });
     let foreign = json!({ "metadata": { "annotations": { "kubernetes.io/ingress.class": "nginx" } } });
     let (classes, rules) =
         ("/apis/networking.k8s.io/v1/ingressclasses", "/apis/networking.k8s.io/v1/ingresses");
@@ -319,12 +320,16 @@ async fn ingresses_name_services_too() {
         let got = complaints(&fake, &needs).await;
         assert!(got.contains(expected), "{expected} is not in\n{got}");
     }
+    let of_class = json!({ "metadata": {}, "spec": { "ingressClassName": "in" } });
+    let more = cluster().with(rules, json!({ "items": [of_class] })).with(classes, json!({ "items": [internal] }));
+    let text = report(&more, &needs).await.to_text(false);
+    assert!(text.contains("√ the cluster has Ingresses of class linkerd: 1"), "classes of our controller count: {text}");
 }
 
 #[tokio::test]
 async fn a_dtab_in_a_config_map_is_read_and_followed() {
-    let map = |dtab: &str| json!({ "data": { "l5d.dtab": dtab } });
-    let path = "/api/v1/namespaces/default/configmaps/routes";
+    let map = |dtab: &str| json!({ "items": [{ "data": { "l5d.dtab": dtab } }] });
+    let path = "/api/v1/namespaces/default/configmaps?fieldSelector=metadata.name%3Droutes";
     let needs = Needs {
         config_maps: vec![ConfigMapNeed {
             namespace: "default".to_owned(),
@@ -344,7 +349,7 @@ async fn a_dtab_in_a_config_map_is_read_and_followed() {
             "× Service default/wet has a port http\n    there is no such Service\n    asked for by dtab of web, /host/a => /#/io.l5d.k8s/default/http/wet\n    there is a Service web",
         ),
         (map("/host/a =>"), "× ConfigMap default/routes has a dtab at l5d.dtab for web"),
-        (json!({ "data": { "dtab": "" } }), "it has no such key, only: dtab"),
+        (json!({ "items": [{ "data": { "dtab": "" } }] }), "it has no such key, only: dtab"),
     ];
     for (body, expected) in rows {
         let got = complaints(&cluster().with(path, body), &needs).await;
@@ -353,7 +358,8 @@ async fn a_dtab_in_a_config_map_is_read_and_followed() {
             "{expected} is not in\n{got}"
         );
     }
-    assert!(complaints(&cluster(), &needs).await.contains("there is no such ConfigMap"));
+    let none = cluster().with(path, json!({ "items": [] }));
+    assert!(complaints(&none, &needs).await.contains("there is no such ConfigMap"));
 }
 
 /// Which Services a dtab leads to, and whether anything else could be meant.
