@@ -52,9 +52,9 @@ fn namer_state(sources: &Sources, path: &str) -> Option<String> {
 
 /// The state of the interpreter of a path such as `/out/interpreter_state/io.l5d.fs.json`.
 fn interpreters_state(sources: &Sources, path: &str) -> Option<String> {
-    let label = path.strip_prefix('/')?.strip_suffix("/interpreter_state/io.l5d.fs.json")?;
+    let (label, name) = path.strip_prefix('/')?.strip_suffix(".json")?.rsplit_once("/interpreter_state/")?;
     let router = sources.routers.iter().find(|router| router.label == label)?;
-    router.dtab.as_deref().map(interpreter_state)
+    router.dtab.as_deref().filter(|dtab| dtab.state_name() == name).map(DtabSource::state_json)
 }
 
 /// The page about dtabs: for each router the entries its interpreter brings along, and its own.
@@ -146,16 +146,6 @@ async fn bound_names(sources: Arc<Sources>) -> Response {
         }
         Err(_) => status(StatusCode::INTERNAL_SERVER_ERROR, ""),
     }
-}
-
-fn interpreter_state(of: &DtabSource) -> String {
-    let state = match of.live.get() {
-        State::Pending => "\"value\":null".to_owned(),
-        State::Ok(dtab) => format!("\"value\":{}", json_text(&dtab.to_string())),
-        State::Failed(error) => format!("\"error\":{}", json_text(&error)),
-    };
-    let file = json_text(&of.path.display().to_string());
-    format!("{{\"state\":{{{state}}},\"watch\":{{\"request\":{file}}}}}")
 }
 
 #[cfg(test)]

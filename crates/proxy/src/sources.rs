@@ -1,22 +1,33 @@
 //! Where names come from: the namers, interpreters and transformers of a document, built once for all routers. What is the
 //! same in the document that follows is used on, so that its watches go on.
 
-use std::path::PathBuf;
+mod clusters;
+mod dtabs;
+mod ingress;
+mod transformers;
+
 use std::sync::Arc;
 
 use crate::StartError;
 use crate::document as doc;
 use crate::sections;
-use discovery::{Dns, DnsHost, DnsSettings, DnsSrvNamer, DtabFile, FsNamer, local_ips};
-use names::{Dtab, Path};
-use naming::{Change, Interpreter, Live, Namers, Resolver, Rewrite, Transformer};
+use clusters::Clusters;
+use discovery::{Dns, DnsHost, DnsSettings, DnsSrvNamer, FsNamer};
+use ingress::IngressSource;
+use names::Path;
+use naming::{Interpreter, Namers, Resolver, Rewrite};
+use router::IngressRules;
 use telemetry::Metrics;
 use tokio::runtime::Handle;
+use transformers::transformers;
+
+pub(crate) use dtabs::DtabSource;
 
 /// The sources of a document. What watches files and servers ends with it.
 pub struct Sources {
     bare: Interpreter,
     dns: Arc<dyn Resolver>,
+    clusters: Arc<Clusters>,
     /// Where namers count.
     metrics: Metrics,
     namers: Arc<Namers>,
@@ -39,14 +50,8 @@ pub(crate) struct Router {
     pub(crate) label: String,
     interpreter: Interpreter,
     pub(crate) dtab: Option<Arc<DtabSource>>,
-}
-
-/// The dtab of an interpreter.
-#[derive(Debug)]
-pub(crate) struct DtabSource {
-    pub(crate) path: PathBuf,
-    pub(crate) live: Live<Dtab>,
-    _file: DtabFile,
+    /// The rules of its identifiers of the kind `io.l5d.ingress`, in their order.
+    ingress: Vec<Arc<IngressSource>>,
 }
 
 impl std::fmt::Debug for Sources {
@@ -95,11 +100,13 @@ impl Sources {
         before: Option<(&doc::Document, &Sources)>,
     ) -> Result<Sources, StartError> {
         let control = Handle::current();
+        let clusters = before.map(|(_, sources)| sources.clusters.clone());
+        let clusters = clusters.unwrap_or_else(|| Arc::new(Clusters::new(&control, metrics)));
         let built = namers(document, &dns, metrics, before, &control);
         let same = before.filter(|(before, _)| sections::same_namers(before, document));
         let namers = match same {
             Some((_, before)) => before.namers.clone(),
-            None => Arc::new(transformed(document, &built, dns.clone())?),
+            None => Arc::new(transformed(document, &built, dns.clone(), &clusters)?),
         };
         let named = document.namers.iter().zip(&built);
         let files = named.filter_map(|(n, built)| Some((n.prefix().clone(), built.files.clone()?))).collect();
@@ -109,13 +116,16 @@ impl Sources {
                 let was = sections::same_interpreter(before, document, at)?;
                 Some(Router { label: from.label().to_owned(), ..sources.routers[was].clone() })
             });
-            routers.push(match kept {
+            let last = before.map(|(_, sources)| sources);
+            let parts = (&*clusters, metrics, &control);
+            let router = match kept {
                 Some(kept) => kept,
-                None => router(from, &namers, before.map(|(_, sources)| sources), &control)?,
-            });
+                None => router(from, &namers, last, parts)?,
+            };
+            routers.push(Router { ingress: ingress(from, last, parts), ..router });
         }
         let bare = Interpreter::from(Arc::new(Namers::new(dns.clone())));
-        Ok(Sources { bare, dns, metrics: metrics.clone(), namers, built, files, routers })
+        Ok(Sources { bare, dns, clusters, metrics: metrics.clone(), namers, built, files, routers })
     }
 
     /// The interpreter of the router with this label.
@@ -128,6 +138,12 @@ impl Sources {
     #[must_use]
     pub fn bare(&self) -> &Interpreter {
         &self.bare
+    }
+
+    /// The rules of a router's identifiers of the kind `io.l5d.ingress`, in their order.
+    pub(crate) fn rules(&self, label: &str) -> Vec<Arc<IngressRules>> {
+        let router = self.routers.iter().find(|router| router.label == label);
+        router.iter().flat_map(|router| &router.ingress).map(|source| source.rules.clone()).collect()
     }
 
     pub(crate) fn of(&self, router: &doc::HttpRouter) -> Interpreter {
@@ -176,10 +192,11 @@ fn transformed(
     document: &doc::Document,
     built: &[Built],
     dns: Arc<dyn Resolver>,
+    clusters: &Clusters,
 ) -> Result<Namers, StartError> {
     let mut namers = Namers::new(dns);
     for (from, built) in document.namers.iter().zip(built) {
-        let transformers = transformers(from.transformers())?;
+        let transformers = transformers(from.transformers(), clusters)?;
         namers = namers.with_transformed(from.prefix(), built.namer.clone(), transformers);
     }
     Ok(namers)
@@ -189,60 +206,33 @@ fn router(
     from: &doc::HttpRouter,
     namers: &Arc<Namers>,
     before: Option<&Sources>,
-    control: &Handle,
+    parts: (&Clusters, &Metrics, &Handle),
 ) -> Result<Router, StartError> {
-    let transformers = transformers(from.interpreter.transformers())?;
+    let transformers = transformers(from.interpreter.transformers(), parts.0)?;
     let mut interpreter = Interpreter::from(namers.clone()).with_transformers(transformers);
-    let dtab = match &from.interpreter {
-        doc::Interpreter::Default(_) => None,
-        doc::Interpreter::Fs(fs) => Some(dtab_source(fs.dtab_file.to_path_buf(), before, control)),
-    };
+    let dtab = DtabSource::of(&from.interpreter, before, parts);
     if let Some(dtab) = &dtab {
         interpreter = interpreter.with_dtab(dtab.live.clone());
     }
-    Ok(Router { label: from.label().to_owned(), interpreter, dtab })
+    Ok(Router { label: from.label().to_owned(), interpreter, dtab, ingress: Vec::new() })
 }
 
-fn dtab_source(path: PathBuf, before: Option<&Sources>, control: &Handle) -> Arc<DtabSource> {
-    let mut followed =
-        before.into_iter().flat_map(|sources| &sources.routers).filter_map(|r| r.dtab.as_ref());
-    if let Some(followed) = followed.find(|dtab| dtab.path == path) {
-        return followed.clone();
-    }
-    let file = DtabFile::new(path.clone(), control);
-    Arc::new(DtabSource { path, live: file.live(), _file: file })
-}
-
-fn transformers(from: &[doc::Transformer]) -> Result<Vec<Transformer>, StartError> {
-    from.iter().map(transformer).collect()
-}
-
-fn transformer(from: &doc::Transformer) -> Result<Transformer, StartError> {
-    Ok(match from {
-        doc::Transformer::Port(from) => {
-            let own = || elements(&["io.l5d.port", &from.port.to_string()]);
-            Transformer::new(&from.prefix.clone().unwrap_or_else(own), Change::Port(from.port))
-        }
-        doc::Transformer::Localhost(from) => Transformer::new(&from.prefix, Change::Only(local_ips().into())),
-        doc::Transformer::SpecificHost(from) => {
-            Transformer::new(&from.prefix, Change::Only([from.host].into()))
-        }
-        doc::Transformer::LocalNode(from) => local_node(from)?,
-        doc::Transformer::Replace(from) => Transformer::new(&from.prefix, Change::Replace(from.path.clone())),
-        doc::Transformer::Const(from) => Transformer::new(&from.prefix, Change::Const(from.path.clone())),
-    })
-}
-
-/// Pods of one node share a /24, or the node's name when they share its network (routing.md §5).
-fn local_node(from: &doc::LocalNodeTransformer) -> Result<Transformer, StartError> {
-    let missing = |missing: &str| StartError::Environment(missing.to_owned());
-    let (value, ip) = from.node(|name| std::env::var(name).ok()).map_err(missing)?;
-    let change = ip.map_or_else(|| Change::SameNode(value.clone().into()), Change::SameNet);
-    Ok(Transformer::new(&from.prefix.concat(&elements(&[&value])), change))
-}
-
-fn elements(of: &[&str]) -> Path {
-    Path::from_elems(of.iter().map(|elem| elem.as_bytes()))
+/// The rules for a router's identifiers; those that are configured the same as one in `before` are the same.
+fn ingress(
+    from: &doc::HttpRouter,
+    before: Option<&Sources>,
+    (clusters, metrics, control): (&Clusters, &Metrics, &Handle),
+) -> Vec<Arc<IngressSource>> {
+    let known = || before.into_iter().flat_map(|sources| &sources.routers).flat_map(|router| &router.ingress);
+    let source = |identifier: &doc::Identifier| {
+        let doc::Identifier::Ingress(settings) = identifier else { return None };
+        let same = known().find(|source| source.settings == *settings).cloned();
+        let cluster = || clusters.of(&settings.host, settings.port);
+        Some(same.unwrap_or_else(|| {
+            Arc::new(IngressSource::new(settings, &cluster(), metrics, control))
+        }))
+    };
+    from.identifier.iter().filter_map(source).collect()
 }
 
 #[cfg(test)]

@@ -204,5 +204,5 @@ async fn states() {
     f.get("namespace=file&path=/svc/none").await;
     let expected =
         format!(r##"{{"state":{{"value":"/svc=>/#/io.l5d.fs"}},"watch":{{"request":"{dir}/web.dtab"}}}}"##);
-    assert_eq!(interpreter_state(file), expected);
+    assert_eq!(file.state_json(), expected);
 }

@@ -1,6 +1,7 @@
 //! How names are bound: interpreters, namers, transformers (routing.md §2, §5, §6).
 
 use super::positive;
+use super::{ConfigMapInterpreter, DaemonSetTransformer};
 use config::{Context, Directory, ExistingFile, Fault, Places, config, kinds};
 use names::{Path, PathPattern};
 use std::net::{IpAddr, SocketAddr};
@@ -11,10 +12,10 @@ kinds! {
     pub enum Interpreter: "interpreter", key "kind", default "default" {
         "default" => Default(DefaultInterpreter),
         "io.l5d.fs" => Fs(FsInterpreter),
+        "io.l5d.k8s.configMap" => ConfigMap(ConfigMapInterpreter),
     }
     later {
-        "io.l5d.namerd", "io.l5d.namerd.http", "io.l5d.mesh", "io.l5d.k8s.configMap",
-        "io.l5d.consul.interpreter", "io.l5d.k8s.istio",
+        "io.l5d.namerd", "io.l5d.namerd.http", "io.l5d.mesh", "io.l5d.consul.interpreter", "io.l5d.k8s.istio",
     }
 }
 
@@ -46,6 +47,7 @@ impl Interpreter {
         match self {
             Interpreter::Default(interpreter) => &interpreter.transformers,
             Interpreter::Fs(interpreter) => &interpreter.transformers,
+            Interpreter::ConfigMap(interpreter) => &interpreter.transformers,
         }
     }
 }
@@ -205,8 +207,8 @@ kinds! {
         "io.l5d.k8s.localnode" => LocalNode(LocalNodeTransformer),
         "io.l5d.replace" => Replace(ReplaceTransformer),
         "io.l5d.const" => Const(ConstTransformer),
+        "io.l5d.k8s.daemonset" => DaemonSet(DaemonSetTransformer),
     }
-    later { "io.l5d.k8s.daemonset" }
 }
 
 config! {
