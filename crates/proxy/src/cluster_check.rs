@@ -22,8 +22,8 @@ pub use report::{Check, Report, Section, Verdict};
 pub use rights::Account;
 
 use crate::document::Document;
-use kubernetes::Cluster;
 use known::Known;
+use kubernetes::Cluster;
 use telemetry::Metrics;
 use tokio::runtime::Handle;
 

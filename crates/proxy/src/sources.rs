@@ -228,9 +228,7 @@ fn ingress(
         let doc::Identifier::Ingress(settings) = identifier else { return None };
         let same = known().find(|source| source.settings == *settings).cloned();
         let cluster = || clusters.of(&settings.host, settings.port);
-        Some(same.unwrap_or_else(|| {
-            Arc::new(IngressSource::new(settings, &cluster(), metrics, control))
-        }))
+        Some(same.unwrap_or_else(|| Arc::new(IngressSource::new(settings, &cluster(), metrics, control))))
     };
     from.identifier.iter().filter_map(source).collect()
 }

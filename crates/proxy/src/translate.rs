@@ -6,8 +6,8 @@ use config::Scopes;
 use engines::{Compression, HttpSettings, Limits};
 use router::{
     CacheSettings, Classifier, ClientPartial, Forwarded, HeaderPath, HeaderToken, Identifier, Ingress,
-    IngressRules, Labeler, MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings, Scope, Series,
-    ServerSettings, ServicePartial, SessionSettings, SocketSettings, StaticName,
+    IngressRules, Labeler, MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings,
+    Scope, Series, ServerSettings, ServicePartial, SessionSettings, SocketSettings, StaticName,
 };
 use std::sync::Arc;
 

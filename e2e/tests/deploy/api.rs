@@ -7,11 +7,14 @@ use std::process::Command;
 use testkit::cluster::{Cluster, Level};
 use testkit::wayleave_binary;
 
-const APPS: [&str; 5] = ["hello-world.yaml", "api.yaml", "world-v2.yaml", "nginx.yaml", "hello-world-ingress.yaml"];
+const APPS: [&str; 5] =
+    ["hello-world.yaml", "api.yaml", "world-v2.yaml", "nginx.yaml", "hello-world-ingress.yaml"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_api_server_takes_every_manifest() {
-    let Some(cluster) = Cluster::start("a_real_api_server_takes_every_manifest", Level::Api).await else { return };
+    let Some(cluster) = Cluster::start("a_real_api_server_takes_every_manifest", Level::Api).await else {
+        return;
+    };
     for (overlay, namespace) in OVERLAYS {
         let made = rendered(&cluster, overlay).await;
         objects::fit(overlay, namespace, &made);
@@ -101,7 +104,8 @@ async fn rules(cluster: &Cluster, account: &str, namespace: &str) -> BTreeSet<Ru
     let file = file.display().to_string();
     let said = cluster.kubectl(&["create", "--as", account, "-o", "json", "-f", &file]).await;
     let said: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
-    let texts = |of: &Value| items(of).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
+    let texts =
+        |of: &Value| items(of).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
     let mut found = BTreeSet::new();
     for rule in items(&said["status"]["resourceRules"]) {
         let mut verbs = texts(&rule["verbs"]);
@@ -131,7 +135,9 @@ async fn admitted(cluster: &Cluster, namespace: &str, set: &Value) {
     let tried = |pod: Value| {
         let file = cluster.folder().join("pod.json");
         std::fs::write(&file, pod.to_string()).expect("the cluster's folder can be written");
-        async move { cluster.try_kubectl(&["create", "--dry-run=server", "-f", &file.display().to_string()]).await }
+        async move {
+            cluster.try_kubectl(&["create", "--dry-run=server", "-f", &file.display().to_string()]).await
+        }
     };
     let said = tried(pod.clone()).await.unwrap_or_else(|e| panic!("{e}"));
     assert!(said.contains("pod/probe created"), "{said}");

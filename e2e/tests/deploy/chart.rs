@@ -51,7 +51,14 @@ async fn the_chart_makes_what_the_overlays_make() {
 fn same_pod(preset: &str, chart: &[Value], overlay: &[Value]) {
     let pod = |of: &[Value]| the(of, "DaemonSet")["spec"]["template"]["spec"].clone();
     let (chart_pod, overlay_pod) = (pod(chart), pod(overlay));
-    for key in ["securityContext", "hostNetwork", "dnsPolicy", "priorityClassName", "tolerations", "serviceAccountName"] {
+    for key in [
+        "securityContext",
+        "hostNetwork",
+        "dnsPolicy",
+        "priorityClassName",
+        "tolerations",
+        "serviceAccountName",
+    ] {
         assert_eq!(chart_pod[key], overlay_pod[key], "{preset}: {key}");
     }
     let sorted = |of: &Value| {
@@ -68,7 +75,8 @@ fn same_pod(preset: &str, chart: &[Value], overlay: &[Value]) {
     assert_eq!(map(chart), map(overlay), "{preset}");
     let rules = |of: &[Value]| {
         let roles = super::of_kind(of, "ClusterRole");
-        let mut rules: Vec<String> = roles.iter().flat_map(|role| items(&role["rules"])).map(Value::to_string).collect();
+        let mut rules: Vec<String> =
+            roles.iter().flat_map(|role| items(&role["rules"])).map(Value::to_string).collect();
         rules.sort();
         rules
     };
@@ -88,7 +96,8 @@ fn refusals() {
         let said = template(preset, namespace, more).expect_err("it cannot work");
         assert!(said.contains(expected), "{expected} is not in {said}");
     }
-    let own = ["--set", "config=admin: {}", "--set", "ports[0].name=web,ports[0].port=80,ports[0].servicePort=80"];
+    let own =
+        ["--set", "config=admin: {}", "--set", "ports[0].name=web,ports[0].port=80,ports[0].servicePort=80"];
     let text = template("daemonset", "mesh", &own).unwrap_or_else(|e| panic!("{e}"));
     let made = testkit::cluster::documents(&text);
     assert_eq!(the(&made, "ConfigMap")["data"]["config.yaml"], "admin: {}");

@@ -23,7 +23,8 @@ fn names_agree(overlay: &str, objects: &[Value], pod: &Value) {
     let account = the(objects, "ServiceAccount");
     assert_eq!(pod["serviceAccountName"], account["metadata"]["name"], "{overlay}");
     let map = the(objects, "ConfigMap");
-    let mounted: Vec<&Value> = items(&pod["volumes"]).iter().map(|volume| &volume["configMap"]["name"]).collect();
+    let mounted: Vec<&Value> =
+        items(&pod["volumes"]).iter().map(|volume| &volume["configMap"]["name"]).collect();
     assert_eq!(mounted, [&map["metadata"]["name"]], "{overlay}");
     let config = map["data"]["config.yaml"].as_str().unwrap_or_default();
     assert!(config.contains("routers:"), "{overlay}: {config}");
@@ -87,7 +88,11 @@ fn service_leads_to_ports(overlay: &str, objects: &[Value], pod: &Value) {
         assert!(names.contains(&&json!("incoming")), "{overlay}: {names:?}");
     }
     let shared = pod["hostNetwork"].as_bool().unwrap_or(false);
-    assert_eq!(config.contains("hostNetwork: true"), shared, "{overlay}: pods and transformers have to agree");
+    assert_eq!(
+        config.contains("hostNetwork: true"),
+        shared,
+        "{overlay}: pods and transformers have to agree"
+    );
     for port in items(&pod["containers"][0]["ports"]) {
         let number = port["containerPort"].to_string();
         assert!(config.contains(&format!("port: {number}")), "{overlay}: nobody listens on {number}");

@@ -16,7 +16,8 @@ const SEEDS: [(&str, &str); 5] = [
 /// walkthroughs.md §0.1: the configuration inside the ConfigMaps is loaded unchanged.
 #[test]
 fn each_configuration_is_the_seeds_to_the_byte() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/linkerd-examples/k8s-daemonset/k8s");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/reference/linkerd-examples/k8s-daemonset/k8s");
     let Ok(folder) = folder.canonicalize() else {
         eprintln!("SKIPPED each_configuration_is_the_seeds_to_the_byte: the reference is not here");
         return;
@@ -25,7 +26,8 @@ fn each_configuration_is_the_seeds_to_the_byte() {
         let text = fs::read_to_string(folder.join(file)).expect("the reference has the file");
         let objects = testkit::cluster::documents(&text);
         let map = super::the(&objects, "ConfigMap");
-        let ours = fs::read_to_string(shipped(&format!("kustomize/{overlay}/config.yaml"))).expect("it is shipped");
+        let ours =
+            fs::read_to_string(shipped(&format!("kustomize/{overlay}/config.yaml"))).expect("it is shipped");
         assert_eq!(Some(ours.as_str()), map["data"]["config.yaml"].as_str(), "{overlay}");
     }
 }

@@ -284,7 +284,8 @@ async fn ingresses_name_services_too() {
             "rules": [{ "host": "world.v2", "http": { "paths": [{ "backend": backend("world-v2") }] } }],
         },
     });
-    let internal = json!({ "metadata": { "name": "in" }, "spec": { "controller": "wayleave.io/ingress-controller" } });
+    let internal =
+        json!({ "metadata": { "name": "in" }, "spec": { "controller": "wayleave.io/ingress-controller" } });
     let foreign = json!({ "metadata": { "annotations": { "kubernetes.io/ingress.class": "nginx" } } });
     let (classes, rules) =
         ("/apis/networking.k8s.io/v1/ingressclasses", "/apis/networking.k8s.io/v1/ingresses");
@@ -321,9 +322,13 @@ async fn ingresses_name_services_too() {
         assert!(got.contains(expected), "{expected} is not in\n{got}");
     }
     let of_class = json!({ "metadata": {}, "spec": { "ingressClassName": "in" } });
-    let more = cluster().with(rules, json!({ "items": [of_class] })).with(classes, json!({ "items": [internal] }));
+    let more =
+        cluster().with(rules, json!({ "items": [of_class] })).with(classes, json!({ "items": [internal] }));
     let text = report(&more, &needs).await.to_text(false);
-    assert!(text.contains("√ the cluster has Ingresses of class linkerd: 1"), "classes of our controller count: {text}");
+    assert!(
+        text.contains("√ the cluster has Ingresses of class linkerd: 1"),
+        "classes of our controller count: {text}"
+    );
 }
 
 #[tokio::test]

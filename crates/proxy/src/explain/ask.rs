@@ -47,7 +47,9 @@ pub(super) async fn identify(
                 // Rules that do not come are told of below.
                 let _ = timeout_at(Instant::now() + wait, rules.known()).await;
                 match by_rules(rules, headers) {
-                    Ok((rest, rule)) => return Ok((from.dst_prefix.concat(&rest), said(identifier, &rule, from))),
+                    Ok((rest, rule)) => {
+                        return Ok((from.dst_prefix.concat(&rest), said(identifier, &rule, from)));
+                    }
                     Err(why) if from.identifier.len() == 1 => {
                         return Err(Unexplained(format!("the request has no name: {why} (status 400)")));
                     }

@@ -62,7 +62,8 @@ impl DtabSource {
                 (file.live(), Follower::File(file))
             }
             Origin::ConfigMap(host, port, key) => {
-                let scope = metrics.scope(&["interpreter", "io.l5d.k8s.configMap", &key.namespace, &key.name]);
+                let scope =
+                    metrics.scope(&["interpreter", "io.l5d.k8s.configMap", &key.namespace, &key.name]);
                 let map = ConfigMapDtab::new(&clusters.of(host, *port), key.clone(), control, &scope);
                 (map.live(), Follower::ConfigMap(map))
             }
