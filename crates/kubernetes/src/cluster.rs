@@ -23,15 +23,17 @@ use stats::{Sample, Stats};
 /// How watches go about their work.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long a watch outlives its last reader; 30 s.
+    /// How long a name of a namer outlives its last reader; 30 s. A watch, which is read by names, ends at once.
     pub linger: Duration,
     /// After how long without an event or a bookmark, which the API sends every minute, a stream counts as dead; 90 s. A
     /// connection whose peer is gone is noticed by the kernel within 10 s.
     pub stale: Duration,
     /// Every how long, give or take a fifth, everything is asked for again; 5 min.
     pub relist: Duration,
-    /// How many watches may run at a time; 10,000.
-    pub watches: usize,
+    /// How many names namers may follow at a time; each needs up to three watches, which are connections; 3,000.
+    pub names: usize,
+    /// How many of them may be names of nothing; further ones are asked for now and then only; 500.
+    pub absent: usize,
     /// How many lists may be asked for at a time; 64.
     pub lists: usize,
 }
@@ -42,7 +44,8 @@ impl Default for Settings {
             linger: LINGER,
             stale: Duration::from_secs(90),
             relist: Duration::from_secs(300),
-            watches: 10_000,
+            names: 3_000,
+            absent: 500,
             lists: 64,
         }
     }
@@ -59,7 +62,7 @@ pub(crate) struct Shared {
     pub(crate) api: Api,
     pub(crate) settings: Settings,
     pub(crate) stats: Stats,
-    handle: Handle,
+    pub(crate) handle: Handle,
     /// By path and query of the collection.
     slots: Mutex<HashMap<String, Slot>>,
     permits: Arc<Semaphore>,
@@ -89,7 +92,7 @@ impl Cluster {
             stats: Stats::new(scope),
             handle: handle.clone(),
             slots: Mutex::default(),
-            permits: Arc::new(Semaphore::new(settings.watches)),
+            permits: Arc::new(Semaphore::new(settings.names)),
             lists: Semaphore::new(settings.lists),
             sample: Sample::default(),
             settings,
@@ -108,21 +111,40 @@ impl Cluster {
     /// the last known one, in doubt.
     #[must_use]
     pub fn object<K: Kind>(&self, namespace: &str, name: &str) -> Live<Option<Arc<K>>> {
-        let selector = format!("fieldSelector=metadata.name%3D{}", escaped(name));
-        self.open((K::collection(Some(namespace)), selector), |items: &[Arc<K>]| items.first().cloned())
+        self.open(one::<K>(namespace, name), |items: &[Arc<K>]| items.first().cloned())
     }
 
     /// All objects of a namespace, or of all, that `selector` agrees to: in the order of the first list, those added or
     /// changed since last.
     #[must_use]
     pub fn list<K: Kind>(&self, namespace: Option<&str>, selector: &Selector) -> Live<Arc<[Arc<K>]>> {
-        self.open((K::collection(namespace), selector.query()), |items: &[Arc<K>]| items.into())
+        self.open(Cluster::some::<K>(namespace, selector), |items: &[Arc<K>]| items.into())
     }
 
     /// How many watches there are.
     #[must_use]
     pub fn watches(&self) -> usize {
         self.shared.slots.lock().len()
+    }
+
+    /// Collection and selector of several objects.
+    pub(crate) fn some<K: Kind>(namespace: Option<&str>, selector: &Selector) -> (String, String) {
+        (K::collection(namespace), selector.query())
+    }
+
+    /// What a watch of these goes by.
+    pub(crate) fn path_of((collection, selector): &(String, String)) -> String {
+        crate::watch::path(collection, &[selector])
+    }
+
+    /// What the namers share: the bounds on names, and where they count.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// How a watch is doing, as JSON; `null` when it has ended.
+    pub(crate) fn watch_json(&self, path: &str) -> String {
+        self.shared.slots.lock().get(path).map_or_else(|| "null".to_owned(), |slot| slot.report.json())
     }
 
     /// All watches as JSON, by the paths of what they watch: `{"/api/v1/...":{"streaming":true,...}}`.
@@ -157,6 +179,11 @@ impl Cluster {
     }
 }
 
+/// Collection and selector of one object.
+pub(crate) fn one<K: Kind>(namespace: &str, name: &str) -> (String, String) {
+    (K::collection(Some(namespace)), format!("fieldSelector=metadata.name%3D{}", escaped(name)))
+}
+
 impl Shared {
     /// Takes the watch of `path` out of the table, if that is still wanted once the table is locked.
     pub(crate) fn close(&self, path: &str, unused: impl FnOnce() -> bool) -> bool {
@@ -168,12 +195,12 @@ impl Shared {
         close
     }
 
-    /// The right to watch, if there is one left.
+    /// The right to follow a name, if there is one left.
     pub(crate) fn free_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
-    /// The right to watch, when there is one.
+    /// The right to follow a name, when there is one.
     pub(crate) async fn permit(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.permits).acquire_owned().await.expect("never closed")
     }
@@ -183,13 +210,14 @@ impl Shared {
         self.lists.acquire().await.expect("never closed")
     }
 
-    /// Counts a watch that has to wait, and says so.
-    pub(crate) fn full(&self, path: &str) -> String {
+    /// Counts a name that has to wait, and says so.
+    pub(crate) fn full(&self, name: &str) -> String {
         self.stats.refused.inc();
-        let limit = self.settings.watches;
-        let text =
-            format!("{} is not watched: {limit} watches run already, as many as may", self.api.access());
-        self.log_sample(path, &text);
+        let (access, limit) = (self.api.access(), self.settings.names);
+        let text = format!(
+            "{name} is not looked up in {access}: {limit} names are followed already, as many as may"
+        );
+        self.log_sample(name, &text);
         text
     }
 

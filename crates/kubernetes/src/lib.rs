@@ -9,6 +9,7 @@ mod api;
 mod cluster;
 mod kind;
 mod kinds;
+mod namer;
 mod watch;
 
 pub use access::Access;
@@ -19,3 +20,4 @@ pub use kinds::{
     ConfigMap, EndpointSlice, Endpoints, Meta, Port, Replica, Service, ServicePort, SliceReplica, Subset,
     TargetPort,
 };
+pub use namer::{ExternalNamer, KubernetesNamer};

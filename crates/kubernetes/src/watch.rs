@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use naming::{Publisher, State};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::api::{Refusal, unreadable};
@@ -26,6 +25,10 @@ use retry::Failures;
 
 /// A stream that has lasted so long was a good one, even without a word.
 const STEADY: Duration = Duration::from_secs(5);
+
+/// How long a watch outlives its last reader: long enough for a reader that follows on another. Names that are used are
+/// kept longer by whoever reads the watch.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Why a stream is not read any more.
 enum End {
@@ -76,20 +79,16 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
     }
 
     async fn unused(&self) {
-        let linger = self.cluster.settings.linger;
         loop {
-            self.publisher.closed(linger).await;
-            if self
-                .cluster
-                .close(self.report.path(), || self.publisher.idle_for().is_some_and(|idle| idle >= linger))
-            {
+            self.publisher.closed(IDLE).await;
+            let idle = || self.publisher.idle_for().is_some_and(|idle| idle >= IDLE);
+            if self.cluster.close(self.report.path(), idle) {
                 return;
             }
         }
     }
 
     async fn keep(&self) {
-        let _permit = self.permit().await;
         let (mut failures, mut known) = (Failures::default(), Known::default());
         loop {
             match self.list(&mut known).await {
@@ -102,17 +101,6 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
             }
             self.follow(&mut known, &mut failures).await;
         }
-    }
-
-    /// Only so many watches may run; the others wait for their turn, and those who read them are told.
-    async fn permit(&self) -> OwnedSemaphorePermit {
-        if let Some(permit) = self.cluster.free_permit() {
-            return permit;
-        }
-        self.publisher.set(State::failed(self.cluster.full(self.report.path())));
-        let permit = self.cluster.permit().await;
-        self.publisher.set(State::Pending);
-        permit
     }
 
     /// Asks for all objects at once.
@@ -240,7 +228,7 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
 }
 
 /// A path with the parts of its query that are not empty.
-fn path(collection: &str, query: &[&str]) -> String {
+pub(crate) fn path(collection: &str, query: &[&str]) -> String {
     let query: Vec<&str> = query.iter().copied().filter(|part| !part.is_empty()).collect();
     if query.is_empty() { collection.to_owned() } else { format!("{collection}?{}", query.join("&")) }
 }
