@@ -78,12 +78,16 @@ impl ConfigMapDtab {
             State::Ok(dtab) => json_text(&dtab.to_string()),
             State::Pending | State::Failed(_) => "null".to_owned(),
         };
-        let fault = self.fault.lock().as_deref().map_or(String::new(), |fault| {
-            format!(",\"error\":{}", json_text(fault))
-        });
+        let fault = self
+            .fault
+            .lock()
+            .as_deref()
+            .map_or(String::new(), |fault| format!(",\"error\":{}", json_text(fault)));
         let request = json_text(&self.path);
         let api = json_text(&self.cluster.api().access().to_string());
-        format!("{{\"state\":{{\"value\":{value}{fault}}},\"watch\":{{\"request\":{request},\"api\":{api}}}}}")
+        format!(
+            "{{\"state\":{{\"value\":{value}{fault}}},\"watch\":{{\"request\":{request},\"api\":{api}}}}}"
+        )
     }
 }
 
@@ -134,10 +138,7 @@ impl Follower {
                 self.faulty.inc();
                 let text = error.to_string();
                 let stays = "what was in force before stays";
-                tracing::warn!(
-                    "ConfigMap {namespace}/{name}, {key}: {}; {stays}",
-                    text.replace('\n', "\\n")
-                );
+                tracing::warn!("ConfigMap {namespace}/{name}, {key}: {}; {stays}", text.replace('\n', "\\n"));
                 *self.fault.lock() = Some(text);
                 let before = self.publisher.get().ok().unwrap_or_else(Dtab::empty);
                 return self.publisher.set(State::Ok(before));

@@ -20,7 +20,8 @@ impl Ingress {
     #[must_use]
     pub fn is_for(&self, class: &str, classes: &[Arc<IngressClass>]) -> bool {
         let Some(own) = self.class() else { return true };
-        let is_ours = |of: &Arc<IngressClass>| &*of.metadata.name == own && &*of.spec.controller == CONTROLLER;
+        let is_ours =
+            |of: &Arc<IngressClass>| &*of.metadata.name == own && &*of.spec.controller == CONTROLLER;
         own == class || classes.iter().any(is_ours)
     }
 }

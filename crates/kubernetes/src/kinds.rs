@@ -3,12 +3,14 @@
 mod config_map;
 mod endpoint_slice;
 mod endpoints;
+mod ingress;
 mod meta;
 mod service;
 
 pub use config_map::ConfigMap;
 pub use endpoint_slice::{EndpointSlice, SliceReplica};
 pub use endpoints::{Endpoints, Port, Replica, Subset};
+pub use ingress::{Annotations, Backend, Ingress, IngressClass, IngressMeta};
 pub use meta::Meta;
 pub use service::{Service, ServicePort, TargetPort};
 

@@ -7,6 +7,8 @@
 mod access;
 mod api;
 mod cluster;
+mod config_map;
+mod ingress;
 mod kind;
 mod kinds;
 mod namer;
@@ -15,9 +17,11 @@ mod watch;
 pub use access::Access;
 pub use api::{Api, Refusal};
 pub use cluster::{Cluster, Settings};
+pub use config_map::{ConfigMapDtab, DtabKey};
+pub use ingress::CONTROLLER;
 pub use kind::{Kind, Selector};
 pub use kinds::{
-    ConfigMap, EndpointSlice, Endpoints, Meta, Port, Replica, Service, ServicePort, SliceReplica, Subset,
-    TargetPort,
+    Annotations, Backend, ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, IngressMeta, Meta,
+    Port, Replica, Service, ServicePort, SliceReplica, Subset, TargetPort,
 };
 pub use namer::{ExternalNamer, KubernetesNamer};

@@ -46,7 +46,7 @@ fn found(state: Option<String>) -> Response {
 /// The state of the namer of a path such as `/namer_state/io.l5d.fs.json`.
 fn namer_state(sources: &Sources, path: &str) -> Option<String> {
     let prefix = path.trim_start_matches("/namer_state").strip_suffix(".json")?;
-    let (_, namer) = sources.files.iter().find(|(known, _)| known.to_string() == prefix)?;
+    let (_, namer) = sources.told.iter().find(|(known, _)| known.to_string() == prefix)?;
     Some(namer.state_json())
 }
 
@@ -134,7 +134,7 @@ async fn answer(sources: &Sources, asked: Asked<'_>) -> Response {
 async fn bound_names(sources: Arc<Sources>) -> Response {
     let listed = tokio::task::spawn_blocking(move || {
         let mut names: Vec<String> =
-            sources.files.iter().flat_map(|(_, namer)| namer.list()).map(|path| path.to_string()).collect();
+            sources.told.iter().flat_map(|(_, namer)| namer.list()).map(|path| path.to_string()).collect();
         names.sort();
         names.dedup();
         names

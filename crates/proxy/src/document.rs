@@ -12,6 +12,7 @@ mod describe;
 mod forwarded;
 mod identifier;
 mod ingress;
+mod kubernetes;
 mod naming;
 mod router;
 mod service;
@@ -30,6 +31,7 @@ pub use describe::{keys_without_effect, reference, schema};
 pub use forwarded::{Forwarded, Labeler, StaticLabel};
 pub use identifier::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
 pub use ingress::IngressIdentifier;
+pub use kubernetes::{ExternalNamer, KubernetesNamer, NamespacedNamer};
 pub use naming::{
     ConstTransformer, DefaultInterpreter, DnsSrvNamer, FsInterpreter, FsNamer, Interpreter,
     LocalNodeTransformer, LocalhostTransformer, Namer, PortTransformer, ReplaceTransformer, RewriteNamer,

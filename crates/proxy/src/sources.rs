@@ -4,6 +4,7 @@
 mod clusters;
 mod dtabs;
 mod ingress;
+mod namers;
 mod transformers;
 
 use std::sync::Arc;
@@ -12,10 +13,11 @@ use crate::StartError;
 use crate::document as doc;
 use crate::sections;
 use clusters::Clusters;
-use discovery::{Dns, DnsHost, DnsSettings, DnsSrvNamer, FsNamer};
+use discovery::{Dns, DnsSettings};
 use ingress::IngressSource;
+use namers::{Built, Parts, Told};
 use names::Path;
-use naming::{Interpreter, Namers, Resolver, Rewrite};
+use naming::{Interpreter, Namers, Resolver};
 use router::IngressRules;
 use telemetry::Metrics;
 use tokio::runtime::Handle;
@@ -32,16 +34,9 @@ pub struct Sources {
     metrics: Metrics,
     namers: Arc<Namers>,
     built: Vec<Built>,
-    pub(crate) files: Vec<(Path, Arc<FsNamer>)>,
+    /// The namers that tell what they know, by prefix.
+    pub(crate) told: Vec<(Path, Arc<dyn Told>)>,
     pub(crate) routers: Vec<Router>,
-}
-
-/// A namer as it was built.
-#[derive(Clone)]
-struct Built {
-    namer: Arc<dyn naming::Namer>,
-    /// The same, where it follows files.
-    files: Option<Arc<FsNamer>>,
 }
 
 /// What a router binds names with.
@@ -102,14 +97,15 @@ impl Sources {
         let control = Handle::current();
         let clusters = before.map(|(_, sources)| sources.clusters.clone());
         let clusters = clusters.unwrap_or_else(|| Arc::new(Clusters::new(&control, metrics)));
-        let built = namers(document, &dns, metrics, before, &control);
+        let parts = Parts { dns: &dns, clusters: &clusters, metrics, control: &control };
+        let built = namers::namers(document, before, &parts)?;
         let same = before.filter(|(before, _)| sections::same_namers(before, document));
         let namers = match same {
             Some((_, before)) => before.namers.clone(),
             None => Arc::new(transformed(document, &built, dns.clone(), &clusters)?),
         };
         let named = document.namers.iter().zip(&built);
-        let files = named.filter_map(|(n, built)| Some((n.prefix().clone(), built.files.clone()?))).collect();
+        let told = named.filter_map(|(n, built)| Some((n.prefix().clone(), built.told.clone()?))).collect();
         let mut routers = Vec::new();
         for (at, doc::Router::Http(from)) in document.routers.iter().enumerate() {
             let kept = same.and_then(|(before, sources)| {
@@ -125,7 +121,7 @@ impl Sources {
             routers.push(Router { ingress: ingress(from, last, parts), ..router });
         }
         let bare = Interpreter::from(Arc::new(Namers::new(dns.clone())));
-        Ok(Sources { bare, dns, clusters, metrics: metrics.clone(), namers, built, files, routers })
+        Ok(Sources { bare, dns, clusters, metrics: metrics.clone(), namers, built, told, routers })
     }
 
     /// The interpreter of the router with this label.
@@ -148,43 +144,6 @@ impl Sources {
 
     pub(crate) fn of(&self, router: &doc::HttpRouter) -> Interpreter {
         self.interpreter(router.label()).unwrap_or(&self.bare).clone()
-    }
-}
-
-/// The namers of a document in its order; those `before` has written the same are its.
-fn namers(
-    document: &doc::Document,
-    dns: &Arc<dyn Resolver>,
-    metrics: &Metrics,
-    before: Option<(&doc::Document, &Sources)>,
-    control: &Handle,
-) -> Vec<Built> {
-    let kept = |at| {
-        let (was, sources) = before?;
-        sources.built.get(sections::same_namer(was, document, at)?).cloned()
-    };
-    let namers = document.namers.iter().enumerate();
-    namers.map(|(at, from)| kept(at).unwrap_or_else(|| namer(from, dns, metrics, control))).collect()
-}
-
-fn namer(from: &doc::Namer, dns: &Arc<dyn Resolver>, metrics: &Metrics, control: &Handle) -> Built {
-    match from {
-        doc::Namer::Fs(fs) => {
-            let root = fs.root_dir.to_path_buf();
-            let namer = Arc::new(FsNamer::new(from.prefix(), root, dns.clone(), control));
-            Built { namer: namer.clone(), files: Some(namer) }
-        }
-        doc::Namer::Rewrite(rewrite) => {
-            let namer = Arc::new(Rewrite::new(rewrite.pattern.clone(), &rewrite.name));
-            Built { namer, files: None }
-        }
-        doc::Namer::DnsSrv(srv) => {
-            let servers = srv.servers().into_iter().map(|(host, port)| DnsHost { host, port });
-            let settings = DnsSettings { servers: servers.collect(), ..DnsSettings::default() };
-            let scope = metrics.scope(&["namer", &format!("#{}", from.prefix())]);
-            let namer = DnsSrvNamer::new(from.prefix(), settings, srv.refresh(), control.clone(), &scope);
-            Built { namer: Arc::new(namer), files: None }
-        }
     }
 }
 

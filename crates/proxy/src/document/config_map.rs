@@ -1,7 +1,8 @@
 //! The interpreter whose dtab stands in a ConfigMap (routing.md §6).
 
 use super::Transformer;
-use config::{Context, Fault, Places, config};
+use super::checks::is_meant;
+use config::{Context, Places, config};
 
 config! {
     /// A dtab in a ConfigMap, watched for changes, before that of the router; and the namers of this document. Where there
@@ -23,15 +24,9 @@ config! {
         /// Has to be `true`: this interpreter is experimental.
         experimental "experimental": bool = "false", example "true";
     }
-    rule experimental;
+    rule meant;
 }
 
-fn experimental(interpreter: &ConfigMapInterpreter, places: Places<'_>, cx: &mut Context) -> Option<()> {
-    if interpreter.experimental {
-        return Some(());
-    }
-    let message = "The ConfigMapInterpreter interpreter is experimental and must be explicitly enabled by setting the \
-                   `experimental' parameter to `true'.";
-    cx.fault(Fault::new(places.of("experimental"), message).expected("`experimental: true`"));
-    None
+fn meant(interpreter: &ConfigMapInterpreter, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    is_meant(interpreter.experimental, "ConfigMapInterpreter interpreter", places, cx)
 }

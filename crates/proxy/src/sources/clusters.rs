@@ -26,6 +26,14 @@ impl Clusters {
         self.reached_by(Access::address(host, port))
     }
 
+    /// The API at `host` and `port`, where a configuration names one of them; else the nearest.
+    pub(crate) fn near(&self, host: Option<&str>, port: Option<u16>) -> Cluster {
+        match (host, port) {
+            (None, None) => self.reached_by(Access::Nearest),
+            _ => self.of(host.unwrap_or("localhost"), port.unwrap_or(8001)),
+        }
+    }
+
     /// The API that is reached by `access`.
     pub(crate) fn reached_by(&self, access: Access) -> Cluster {
         let mut known = self.known.lock();
