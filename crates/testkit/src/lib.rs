@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod cluster;
 pub mod head;
 pub mod load;
 pub mod metrics;
