@@ -102,7 +102,8 @@ async fn rules(cluster: &Cluster, account: &str, namespace: &str) -> BTreeSet<Ru
     let file = cluster.folder().join("review.json");
     std::fs::write(&file, review.to_string()).expect("the cluster's folder can be written");
     let file = file.display().to_string();
-    let said = cluster.kubectl(&["create", "--validate=false", "--as", account, "-o", "json", "-f", &file]).await;
+    let said =
+        cluster.kubectl(&["create", "--validate=false", "--as", account, "-o", "json", "-f", &file]).await;
     let said: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
     let texts =
         |of: &Value| items(of).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();

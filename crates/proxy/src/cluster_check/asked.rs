@@ -135,8 +135,20 @@ impl Found<'_> {
 
 /// The namers that ask a cluster, in the order of the document.
 fn namers(document: &Document) -> Vec<(Address, KubernetesNamer)> {
-    let _ = document;
-    Vec::new()
+    let asks = |namer: &doc::Namer| {
+        let (host, port, namespace, endpoints) = match namer {
+            doc::Namer::Kubernetes(of) => (&of.host, of.port, None, true),
+            doc::Namer::External(of) => (&of.host, of.port, None, false),
+            // Where the variable is not set the proxy does not start; the document's own check says so.
+            doc::Namer::Namespaced(of) => {
+                (&of.host, of.port, Some(of.namespace(|name| std::env::var(name).ok()).ok()?), true)
+            }
+            _ => return None,
+        };
+        let address = (host.clone().unwrap_or_else(|| DEFAULT.0.to_owned()), port.unwrap_or(DEFAULT.1));
+        Some((address, KubernetesNamer { prefix: namer.prefix().clone(), namespace, endpoints }))
+    };
+    document.namers.iter().filter_map(asks).collect()
 }
 
 /// An API of ours, asked once.
