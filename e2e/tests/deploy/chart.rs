@@ -2,6 +2,7 @@
 
 use super::{OVERLAYS, items, objects, place, rendered, the};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 use testkit::cluster::{Cluster, Level};
 
@@ -102,4 +103,37 @@ fn refusals() {
     let made = testkit::cluster::documents(&text);
     assert_eq!(the(&made, "ConfigMap")["data"]["config.yaml"], "admin: {}");
     assert_eq!(the(&made, "Service")["spec"]["ports"][0]["targetPort"], "web");
+}
+
+/// What can be seen without helm: every value has a default and a rule, and the templates use no others.
+#[test]
+fn values_rules_and_templates_agree() {
+    let read =
+        |path: &str| std::fs::read_to_string(super::shipped(path)).expect("a shipped file can be read");
+    let values = testkit::cluster::documents(&read("chart/wayleave/values.yaml")).remove(0);
+    let schema: Value = serde_json::from_str(&read("chart/wayleave/values.schema.json")).expect("it is JSON");
+    let keys =
+        |of: &Value| of.as_object().map(|of| of.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
+    let mut ruled = keys(&schema["properties"]);
+    assert!(ruled.remove("global"), "Helm itself hands this one to every chart");
+    assert_eq!(keys(&values), ruled);
+    for key in ["image", "service", "discovery", "ingress", "serviceAccount"] {
+        assert_eq!(keys(&values[key]), keys(&schema["properties"][key]["properties"]), "{key}");
+    }
+    let mut used = BTreeSet::new();
+    for entry in
+        std::fs::read_dir(super::shipped("chart/wayleave/templates")).expect("the chart has templates")
+    {
+        let path = entry.expect("an entry can be read").path();
+        let text = std::fs::read_to_string(&path).expect("a template can be read");
+        assert_eq!(text.matches("{{").count(), text.matches("}}").count(), "{}", path.display());
+        for place in text.split(".Values.").skip(1) {
+            let end = place.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(place.len());
+            let of = place[..end].trim_end_matches('.').to_owned();
+            let pointer = format!("/{}", of.replace('.', "/"));
+            assert!(values.pointer(&pointer).is_some(), "{}: no value {of}", path.display());
+            used.insert(of.split('.').next().unwrap_or_default().to_owned());
+        }
+    }
+    assert_eq!(used, keys(&values), "every value is used");
 }
