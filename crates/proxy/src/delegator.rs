@@ -11,7 +11,7 @@ use crate::document as doc;
 use crate::sources::{DtabSource, Sources};
 use admin::{Method, Request, Response, Routes, StatusCode, Ui, json, status};
 use names::Dtab;
-use naming::{State, Stopped, json_text};
+use naming::{Stopped, json_text};
 
 pub use asked::Asked;
 

@@ -113,12 +113,11 @@ impl Sources {
                 Some(Router { label: from.label().to_owned(), ..sources.routers[was].clone() })
             });
             let last = before.map(|(_, sources)| sources);
-            let parts = (&*clusters, metrics, &control);
             let router = match kept {
                 Some(kept) => kept,
-                None => router(from, &namers, last, parts)?,
+                None => router(from, &namers, last, &parts)?,
             };
-            routers.push(Router { ingress: ingress(from, last, parts), ..router });
+            routers.push(Router { ingress: ingress(from, last, &parts), ..router });
         }
         let bare = Interpreter::from(Arc::new(Namers::new(dns.clone())));
         Ok(Sources { bare, dns, clusters, metrics: metrics.clone(), namers, built, told, routers })
@@ -165,9 +164,9 @@ fn router(
     from: &doc::HttpRouter,
     namers: &Arc<Namers>,
     before: Option<&Sources>,
-    parts: (&Clusters, &Metrics, &Handle),
+    parts: &Parts<'_>,
 ) -> Result<Router, StartError> {
-    let transformers = transformers(from.interpreter.transformers(), parts.0)?;
+    let transformers = transformers(from.interpreter.transformers(), parts.clusters)?;
     let mut interpreter = Interpreter::from(namers.clone()).with_transformers(transformers);
     let dtab = DtabSource::of(&from.interpreter, before, parts);
     if let Some(dtab) = &dtab {
@@ -177,17 +176,16 @@ fn router(
 }
 
 /// The rules for a router's identifiers; those that are configured the same as one in `before` are the same.
-fn ingress(
-    from: &doc::HttpRouter,
-    before: Option<&Sources>,
-    (clusters, metrics, control): (&Clusters, &Metrics, &Handle),
-) -> Vec<Arc<IngressSource>> {
+fn ingress(from: &doc::HttpRouter, before: Option<&Sources>, parts: &Parts<'_>) -> Vec<Arc<IngressSource>> {
     let known = || before.into_iter().flat_map(|sources| &sources.routers).flat_map(|router| &router.ingress);
     let source = |identifier: &doc::Identifier| {
         let doc::Identifier::Ingress(settings) = identifier else { return None };
         let same = known().find(|source| source.settings == *settings).cloned();
-        let cluster = || clusters.of(&settings.host, settings.port);
-        Some(same.unwrap_or_else(|| Arc::new(IngressSource::new(settings, &cluster(), metrics, control))))
+        let new = || {
+            let cluster = parts.clusters.near(settings.host.as_deref(), settings.port);
+            Arc::new(IngressSource::new(settings, &cluster, parts.metrics, parts.control))
+        };
+        Some(same.unwrap_or_else(new))
     };
     from.identifier.iter().filter_map(source).collect()
 }

@@ -14,11 +14,11 @@ config! {
         filename "filename": String, example "web.dtab";
         /// The namespace of the ConfigMap.
         namespace "namespace": String = "default", example "mesh";
-        /// Host of the Kubernetes API, as `kubectl proxy` serves it. Where nobody listens at the default address, a pod uses
-        /// its service account.
-        host "host": String = "localhost", example "10.0.0.1";
-        /// Port of the Kubernetes API.
-        port "port": u16 = "8001", example "8080";
+        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `port` the nearest
+        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
+        host "host": Option<String>, example "localhost";
+        /// Port of the Kubernetes API; 8001 where only the host is given.
+        port "port": Option<u16>, example "8001";
         /// What changes bound names on their way to the router, the first one first.
         transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
         /// Has to be `true`: this interpreter is experimental.

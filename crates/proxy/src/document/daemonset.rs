@@ -12,11 +12,11 @@ config! {
         service "service": String, example "l5d";
         /// Its port, by name or number.
         port "port": String, example "incoming";
-        /// Host of the Kubernetes API, as `kubectl proxy` serves it. Where nobody listens at the default address, a pod uses
-        /// its service account.
-        k8s_host "k8sHost": String = "localhost", example "10.0.0.1";
-        /// Port of the Kubernetes API.
-        k8s_port "k8sPort": u16 = "8001", example "8080";
+        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `k8sPort` the nearest
+        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
+        k8s_host "k8sHost": Option<String>, example "localhost";
+        /// Port of the Kubernetes API; 8001 where only the host is given.
+        k8s_port "k8sPort": Option<u16>, example "8001";
         /// Whether pods share the network of their node, so that the name of the node decides; otherwise the first three
         /// bytes of the address do.
         host_network "hostNetwork": bool = "false", example "true";

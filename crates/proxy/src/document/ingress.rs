@@ -6,11 +6,11 @@ config! {
     /// The name is the port and Service, below their namespace, that Kubernetes' Ingress objects have for the request's host
     /// and path: `/<namespace>/<port>/<service>`.
     pub struct IngressIdentifier {
-        /// Host of the Kubernetes API, as `kubectl proxy` serves it. Where nobody listens at the default address, a pod uses
-        /// its service account.
-        host "host": String = "localhost", example "10.0.0.1";
-        /// Port of the Kubernetes API.
-        port "port": u16 = "8001", example "8080";
+        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `port` the nearest
+        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
+        host "host": Option<String>, example "localhost";
+        /// Port of the Kubernetes API; 8001 where only the host is given.
+        port "port": Option<u16>, example "8001";
         /// The namespace whose objects count; those of all when absent.
         namespace "namespace": Option<String>, example "default";
         /// The class whose objects count: in the annotation `kubernetes.io/ingress.class` or in `ingressClassName`. Objects

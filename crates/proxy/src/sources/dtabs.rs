@@ -1,7 +1,6 @@
 //! Dtabs that interpreters bring along: where they come from, and what is told of them.
 
-use super::Sources;
-use super::clusters::Clusters;
+use super::{Parts, Sources};
 use crate::document as doc;
 use discovery::DtabFile;
 use kubernetes::{ConfigMapDtab, DtabKey};
@@ -9,8 +8,6 @@ use names::Dtab;
 use naming::{Live, State, json_text};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use telemetry::Metrics;
-use tokio::runtime::Handle;
 
 /// The dtab of an interpreter.
 #[derive(Debug)]
@@ -24,8 +21,8 @@ pub(crate) struct DtabSource {
 #[derive(Debug, PartialEq)]
 enum Origin {
     File(PathBuf),
-    /// A ConfigMap of the API at this address.
-    ConfigMap(String, u16, DtabKey),
+    /// A ConfigMap of the API at this host and port.
+    ConfigMap(Option<String>, Option<u16>, DtabKey),
 }
 
 /// Who follows it, for as long as it is held.
@@ -40,7 +37,7 @@ impl DtabSource {
     pub(super) fn of(
         from: &doc::Interpreter,
         before: Option<&Sources>,
-        (clusters, metrics, control): (&Clusters, &Metrics, &Handle),
+        parts: &Parts<'_>,
     ) -> Option<Arc<DtabSource>> {
         let origin = match from {
             doc::Interpreter::Default(_) => return None,
@@ -58,13 +55,14 @@ impl DtabSource {
         }
         let (live, follower) = match &origin {
             Origin::File(path) => {
-                let file = DtabFile::new(path.clone(), control);
+                let file = DtabFile::new(path.clone(), parts.control);
                 (file.live(), Follower::File(file))
             }
             Origin::ConfigMap(host, port, key) => {
+                let cluster = parts.clusters.near(host.as_deref(), *port);
                 let scope =
-                    metrics.scope(&["interpreter", "io.l5d.k8s.configMap", &key.namespace, &key.name]);
-                let map = ConfigMapDtab::new(&clusters.of(host, *port), key.clone(), control, &scope);
+                    parts.metrics.scope(&["interpreter", "io.l5d.k8s.configMap", &key.namespace, &key.name]);
+                let map = ConfigMapDtab::new(&cluster, key.clone(), parts.control, &scope);
                 (map.live(), Follower::ConfigMap(map))
             }
         };

@@ -4,8 +4,10 @@ use super::clusters::Clusters;
 use crate::StartError;
 use crate::document as doc;
 use discovery::local_ips;
+use kubernetes::KubernetesNamer;
 use names::Path;
 use naming::{Change, Gateways, Nearness, Transformer};
+use std::sync::Arc;
 
 /// All of a namer or an interpreter; their namers ask the APIs of `clusters`.
 pub(super) fn transformers(
@@ -43,7 +45,9 @@ fn local_node(from: &doc::LocalNodeTransformer) -> Result<Transformer, StartErro
 /// The members of the DaemonSet are found as the namer `io.l5d.k8s` finds them.
 fn daemon_set(from: &doc::DaemonSetTransformer, clusters: &Clusters) -> Transformer {
     let nearness = if from.host_network { Nearness::SameNode } else { Nearness::SameNet };
-    let gateways = Gateways::new(clusters.namer(&from.k8s_host, from.k8s_port), from.name(), nearness);
+    let cluster = clusters.near(from.k8s_host.as_deref(), from.k8s_port);
+    let namer = KubernetesNamer::new(&elements(&["io.l5d.k8s"]), cluster, None, None);
+    let gateways = Gateways::new(Arc::new(namer), from.name(), nearness);
     Transformer::new(&from.prefix(), Change::Gateways(gateways))
 }
 
