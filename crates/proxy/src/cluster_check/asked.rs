@@ -37,14 +37,18 @@ fn access(host: &str, port: u16) -> Access {
     if (host, port) == DEFAULT && !in_pod { Access::Nearest } else { Access::address(host, port) }
 }
 
+fn address(host: Option<&str>, port: Option<u16>) -> Address {
+    (host.unwrap_or(DEFAULT.0).to_owned(), port.unwrap_or(DEFAULT.1))
+}
+
 struct Found<'a> {
     needs: &'a mut BTreeMap<Address, Needs>,
     namers: Vec<(Address, KubernetesNamer)>,
 }
 
 impl Found<'_> {
-    fn at(&mut self, host: &str, port: u16) -> &mut Needs {
-        self.needs.entry((host.to_owned(), port)).or_default()
+    fn at(&mut self, host: Option<&str>, port: Option<u16>) -> &mut Needs {
+        self.needs.entry(address(host, port)).or_default()
     }
 
     fn document(&mut self, document: &Document) {
@@ -67,7 +71,7 @@ impl Found<'_> {
         }
         for identifier in router.identifier.iter() {
             if let doc::Identifier::Ingress(ingress) = identifier {
-                self.at(&ingress.host, ingress.port).ingresses.insert(IngressNeed {
+                self.at(ingress.host.as_deref(), ingress.port).ingresses.insert(IngressNeed {
                     namespace: ingress.namespace.clone(),
                     class: ingress.ingress_class_annotation.clone(),
                     status: ingress.status_address.is_some(),
@@ -76,10 +80,10 @@ impl Found<'_> {
         }
         self.transformers(&format!("router {label}"), router.interpreter.transformers());
         if let doc::Interpreter::ConfigMap(map) = &router.interpreter {
-            let address = (map.host.clone(), map.port);
+            let address = address(map.host.as_deref(), map.port);
             let same = self.namers.iter().filter(|(of, _)| *of == address);
             let namers = same.map(|(_, namer)| namer.clone()).collect();
-            self.at(&map.host, map.port).config_maps.push(ConfigMapNeed {
+            self.needs.entry(address).or_default().config_maps.push(ConfigMapNeed {
                 namespace: map.namespace.clone(),
                 name: map.name.clone(),
                 key: map.filename.clone(),
@@ -95,7 +99,7 @@ impl Found<'_> {
             match transformer {
                 doc::Transformer::DaemonSet(set) => self.daemon_set(by, set),
                 doc::Transformer::LocalNode(node) if !node.host_network => {
-                    self.at(DEFAULT.0, DEFAULT.1).local_net = true;
+                    self.at(None, None).local_net = true;
                 }
                 _ => {}
             }
@@ -103,7 +107,7 @@ impl Found<'_> {
     }
 
     fn daemon_set(&mut self, by: &str, set: &doc::DaemonSetTransformer) {
-        let needs = self.at(&set.k8s_host, set.k8s_port);
+        let needs = self.at(set.k8s_host.as_deref(), set.k8s_port);
         let (namespace, name) = (set.namespace.to_lowercase(), set.service.to_lowercase());
         needs.transformers.insert(TransformerNeed {
             service: (namespace.clone(), name.clone()),
@@ -145,8 +149,10 @@ fn namers(document: &Document) -> Vec<(Address, KubernetesNamer)> {
             }
             _ => return None,
         };
-        let address = (host.clone().unwrap_or_else(|| DEFAULT.0.to_owned()), port.unwrap_or(DEFAULT.1));
-        Some((address, KubernetesNamer { prefix: namer.prefix().clone(), namespace, endpoints }))
+        Some((
+            address(host.as_deref(), port),
+            KubernetesNamer { prefix: namer.prefix().clone(), namespace, endpoints },
+        ))
     };
     document.namers.iter().filter_map(asks).collect()
 }
