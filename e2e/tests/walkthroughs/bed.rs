@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use testkit::cluster::{Cluster, Level};
+use testkit::cluster::{Cluster, Image, Level};
 use testkit::eventually;
 
 /// How long images, pods and routes may take on a machine with much else to do.
@@ -27,6 +27,7 @@ impl Bed {
     /// Three nodes and a pod with curl on each; `None` where this machine cannot have them.
     pub(crate) async fn start(who: &str) -> Option<Bed> {
         let cluster = Cluster::start(who, Level::Real(3)).await?;
+        cluster.load(&[Image::wayleave(), Image::helloworld(), Image::nginx()]).await;
         let bed = Bed { cluster };
         bed.cluster.apply(&callers().to_string()).await;
         bed.rolled_out("default", "ds/caller").await;
@@ -160,7 +161,7 @@ fn callers() -> Value {
                 "spec": {
                     "terminationGracePeriodSeconds": 0,
                     "containers": [{
-                        "name": "caller", "image": "wayleave/curl:latest", "imagePullPolicy": "IfNotPresent",
+                        "name": "caller", "image": "wayleave/helloworld:latest", "imagePullPolicy": "IfNotPresent",
                         "command": ["sleep", "1000000"], "env": [field("NODE_IP", "status.hostIP")],
                     }],
                 },
