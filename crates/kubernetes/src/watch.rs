@@ -232,3 +232,6 @@ pub(crate) fn path(collection: &str, query: &[&str]) -> String {
     let query: Vec<&str> = query.iter().copied().filter(|part| !part.is_empty()).collect();
     if query.is_empty() { collection.to_owned() } else { format!("{collection}?{}", query.join("&")) }
 }
+
+#[cfg(test)]
+mod tests;
