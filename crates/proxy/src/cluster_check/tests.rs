@@ -206,19 +206,19 @@ async fn what_is_wrong_is_told_with_a_hint() {
     let http = json!({ "ports": [{ "name": "http", "port": 80 }] });
     let rows = [
         (
-            world(udp, "http", &both),
+            world(&udp, "http", &both),
             "× Service default/world-v1 has a port http\n    its protocol is UDP, not TCP",
         ),
         (
-            world(alias, "http", &both),
+            world(&alias, "http", &both),
             "‼ Service default/world-v1 has a port http\n    it is an ExternalName for \"a.b\"",
         ),
         (
-            world(http.clone(), "http", &[]),
+            world(&http, "http", &[]),
             "‼ Service default/world-v1 has a port http\n    none of its 0 endpoints is ready",
         ),
         (
-            world(http, "web", &both),
+            world(&http, "web", &both),
             "× Service default/world-v1 has a port http\n    none of its endpoints has the port",
         ),
     ];
