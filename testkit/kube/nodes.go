@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -47,7 +48,7 @@ func nodesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx := signalled()
+			ctx := server.SetupSignalContext()
 			for number := 1; number <= count; number++ {
 				if err := join(ctx, client, number); err != nil {
 					return fmt.Errorf("node %s cannot join: %w", nodeName(number), err)

@@ -6,19 +6,27 @@
 mod api;
 mod control;
 mod convert;
+mod groups;
+mod image;
+mod images;
 mod keeper;
 mod keys;
+mod network;
+mod nodes;
 mod possible;
 mod program;
+mod real;
 
 pub use api::Session;
 pub use control::Part;
 pub use convert::{convert, documents};
+pub use image::Image;
 
 use crate::wait::eventually;
 use control::{Control, Ports};
 use keeper::Keeper;
 use keys::Keys;
+use nodes::Nodes;
 use program::Place;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -36,12 +44,16 @@ pub enum Level {
     /// (10.244.N.M) where nobody listens. The annotation `testbed/ready: "false"` makes a pod unready, and
     /// `testbed/linger: "true"` keeps a deleted one terminating until the annotation is gone.
     Played(usize),
+    /// So many real nodes (`node-1` …), each with kubelet, containerd, kube-proxy and a network of its own; Service names and
+    /// names of nodes resolve in pods.
+    Real(usize),
 }
 
 /// A cluster that runs.
 #[derive(Debug)]
 pub struct Cluster {
     // Fields go in this order: first the processes, then what they leave.
+    nodes: Option<Nodes>,
     control: Control,
     front: SocketAddr,
     kubeconfig: PathBuf,
@@ -60,20 +72,21 @@ impl Cluster {
             return None;
         }
         let keeper = Keeper::start();
-        let cluster = Cluster::on_loopback(keeper, level);
+        let cluster = match level {
+            Level::Api => Cluster::on_loopback(keeper, 0),
+            Level::Played(nodes) => Cluster::on_loopback(keeper, nodes),
+            Level::Real(nodes) => Cluster::on_network(keeper, nodes),
+        };
         cluster.bring_up(level).await;
         Some(cluster)
     }
 
-    fn on_loopback(keeper: Keeper, level: Level) -> Cluster {
-        let nodes = match level {
-            Level::Api => 0,
-            Level::Played(nodes) => nodes,
-        };
+    fn on_loopback(keeper: Keeper, nodes: usize) -> Cluster {
         let ports = Ports::free();
         let keys = Keys::make(&keeper.folder().join("keys"), &["127.0.0.1".to_owned()], nodes);
         let kubeconfig = keys.kubeconfig("admin.conf", "admin", &format!("https://127.0.0.1:{}", ports.api));
         Cluster {
+            nodes: None,
             front: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports.front),
             control: Control {
                 place: Place { folder: keeper.folder().to_owned(), network: None },
@@ -97,14 +110,41 @@ impl Cluster {
         if level == Level::Api {
             return;
         }
-        for part in [Part::Controllers, Part::Scheduler, Part::Nodes] {
-            self.control.start(part);
+        self.control.start(Part::Controllers);
+        self.control.start(Part::Scheduler);
+        match level {
+            Level::Real(_) => self.switch_on().await,
+            _ => self.control.start(Part::Nodes),
         }
         self.exists("/api/v1/namespaces/default/serviceaccounts/default").await;
         self.exists("/api/v1/namespaces/default/configmaps/kube-root-ca.crt").await;
         for node in 1..=self.control.nodes {
-            self.exists(&format!("/api/v1/nodes/node-{node}")).await;
+            self.node_ready(node).await;
         }
+    }
+
+    /// Waits until the API server has heard of a node that it is ready.
+    ///
+    /// # Panics
+    /// When it is not after two minutes, with what its parts said last.
+    pub async fn node_ready(&self, number: usize) {
+        let path = format!("/api/v1/nodes/node-{number}");
+        let told = self.last_words(number);
+        eventually(START, "a node that is ready", || async { self.is_ready(&path).await }).await;
+        drop(told);
+    }
+
+    /// While it lives a panic is followed by what the node said last.
+    fn last_words(&self, number: usize) -> LastWords<'_> {
+        LastWords(self.nodes.as_ref(), number)
+    }
+
+    async fn is_ready(&self, path: &str) -> bool {
+        self.stands();
+        let Ok(mut session) = Session::open(self.front).await else { return false };
+        let Ok((200, node)) = session.try_call("GET", path, None).await else { return false };
+        let conditions = node["status"]["conditions"].as_array();
+        conditions.is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
     }
 
     /// Waits until the API server says that it is ready and has the namespace `default`.
@@ -116,13 +156,19 @@ impl Cluster {
     /// Waits until a GET of `path` succeeds; panics when a part has ended before.
     async fn exists(&self, path: &str) {
         eventually(START, path, || async move {
-            if let Some(fallen) = self.control.fallen() {
-                panic!("{fallen}");
-            }
+            self.stands();
             let Ok(mut session) = Session::open(self.front).await else { return false };
             session.try_call("GET", path, None).await.is_ok_and(|(status, _)| status == 200)
         })
         .await;
+    }
+
+    /// Panics when a process of it has ended that nobody has killed.
+    fn stands(&self) {
+        let of_nodes = || self.nodes.as_ref().and_then(Nodes::fallen);
+        if let Some(fallen) = self.control.fallen().or_else(of_nodes) {
+            panic!("{fallen}");
+        }
     }
 
     /// The kubeconfig of somebody who may do all. Its server is `https://…`, with a token and the cluster's authority.
@@ -162,6 +208,12 @@ impl Cluster {
         self.keeper.folder()
     }
 
+    /// The program that is each of its parts, and kubectl.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        program::program().expect("a cluster that runs has its program")
+    }
+
     /// Kills a part (`kill -9`); returns when it is gone.
     ///
     /// # Panics
@@ -187,5 +239,16 @@ impl Cluster {
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.control.pids().into_values().collect()
+    }
+}
+
+/// Says what a node said last when a test ends here by a panic.
+struct LastWords<'a>(Option<&'a Nodes>, usize);
+
+impl Drop for LastWords<'_> {
+    fn drop(&mut self) {
+        if let Some(nodes) = self.0.filter(|_| std::thread::panicking()) {
+            eprintln!("{}", nodes.last_words(self.1));
+        }
     }
 }

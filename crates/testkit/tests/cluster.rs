@@ -4,6 +4,8 @@
 mod leftovers;
 #[path = "cluster/manifests.rs"]
 mod manifests;
+#[path = "cluster/nodes.rs"]
+mod nodes;
 
 use serde_json::json;
 use testkit::cluster::{Cluster, Level, Part};

@@ -1,7 +1,7 @@
 //! Objects written and read as JSON, without a process for each: what a test does a thousand times.
 
 use super::Cluster;
-use super::program::{program, run};
+use super::program::run;
 use crate::client::Client;
 use serde_json::Value;
 use std::fs;
@@ -96,13 +96,12 @@ impl Cluster {
     /// # Errors
     /// Its command line, status and output.
     pub async fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
-        let program = program().expect("a cluster that runs has its program");
         let folder = self.folder().display();
         let mut words = vec!["kubectl".to_owned()];
         words.push(format!("--kubeconfig={}", self.kubeconfig().display()));
         words.push(format!("--cache-dir={folder}/kubectl"));
         words.extend(args.iter().map(|a| (*a).to_owned()));
-        let program = program.display().to_string();
+        let program = self.program().display().to_string();
         let done = tokio::task::spawn_blocking(move || run(&program, words)).await;
         done.expect("running a program does not panic")
     }

@@ -206,6 +206,10 @@ impl Control {
         if self.address.is_none() {
             args.push("--endpoint-reconciler-type=none".to_owned());
         }
+        if self.nodes == 0 {
+            // Nobody is there to make the accounts that pods would need.
+            args.push("--disable-admission-plugins=ServiceAccount".to_owned());
+        }
         args
     }
 

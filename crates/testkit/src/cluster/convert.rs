@@ -27,7 +27,7 @@ pub fn documents(text: &str) -> Vec<Value> {
         if line == "---" || line.starts_with("--- ") {
             parts.push(String::new());
         } else if let Some(part) = parts.last_mut() {
-            part.push_str(line);
+            part.push_str(&with_decimal_mode(line));
             part.push('\n');
         }
     }
@@ -38,6 +38,15 @@ pub fn documents(text: &str) -> Vec<Value> {
         document.root.to_json()
     };
     parts.iter().filter(|p| says(p)).map(read).collect()
+}
+
+/// Kubernetes reads file modes with a leading 0 as YAML 1.1 has them, in eights; our own documents know no such numbers.
+fn with_decimal_mode(line: &str) -> String {
+    let Some((key, text)) = line.split_once("ode: 0").filter(|(k, _)| k.ends_with('m') || k.ends_with('M'))
+    else {
+        return line.to_owned();
+    };
+    u32::from_str_radix(text.trim(), 8).map_or_else(|_| line.to_owned(), |mode| format!("{key}ode: {mode}"))
 }
 
 fn today(mut object: Value) -> Value {
@@ -160,6 +169,12 @@ mod tests {
         );
         assert_eq!(made["spec"]["versions"][0]["name"], "v1alpha1");
         assert!(made["spec"].get("version").is_none(), "{made}");
+    }
+
+    #[test]
+    fn modes_are_read_in_eights() {
+        let made = one("kind: Job\nspec:\n  defaultMode: 0755\n  mode: 0644\n  node: 0755\n");
+        assert_eq!(made["spec"], json!({"defaultMode": 0o755, "mode": 0o644, "node": 755}));
     }
 
     #[test]
