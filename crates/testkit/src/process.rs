@@ -35,7 +35,8 @@ pub fn helloworld_binary() -> &'static Path {
 /// Cargo itself says when there is nothing to do: a test never runs a stale binary.
 fn build(package: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a process knows its program");
-    let folder = test.ancestors().nth(2).expect("tests are in target/<profile>/deps").to_owned();
+    let mut folders = test.ancestors().skip(1).filter(|folder| !folder.ends_with("deps"));
+    let folder = folders.next().expect("tests are in target/<profile>/deps, programs beside it").to_owned();
     let profile = match folder.file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
         Some(other) => other,

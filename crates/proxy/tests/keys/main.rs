@@ -5,9 +5,11 @@
 mod addresses;
 mod administration;
 mod balancing;
+mod config_map;
 mod dns;
 mod ending;
 mod entrance;
+mod ingress;
 mod naming;
 mod requests;
 mod resilience;

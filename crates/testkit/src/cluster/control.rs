@@ -201,6 +201,8 @@ impl Control {
             "--authorization-mode=Node,RBAC".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--allow-privileged=true".to_owned(),
+            // The machine knows no names of nodes.
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--enable-priority-and-fairness=false".to_owned(),
         ];
         if self.address.is_none() {
