@@ -8,6 +8,7 @@ mod balancing;
 mod dns;
 mod ending;
 mod entrance;
+mod kubernetes_namers;
 mod naming;
 mod requests;
 mod resilience;
