@@ -22,6 +22,9 @@ const KINDS_WITHOUT: &[(&str, &str)] = &[
     ),
     ("io.l5d.k8s.ns", "as io.l5d.k8s"),
     ("io.l5d.k8s.external", "as io.l5d.k8s"),
+    ("io.l5d.ingress", "needs a cluster: proxy/tests/keys/ingress.rs shows it on a scripted API"),
+    ("io.l5d.k8s.configMap", "needs a cluster: proxy/tests/keys/config_map.rs shows it on a scripted API"),
+    ("io.l5d.k8s.daemonset", "as io.l5d.k8s.configMap"),
 ];
 
 /// A configuration and what it says about itself.

@@ -117,7 +117,9 @@ impl Sources {
                 Some(kept) => kept,
                 None => router(from, &namers, last, &parts)?,
             };
-            routers.push(Router { ingress: ingress(from, last, &parts), ..router });
+            let known = last.map_or(&[][..], |last| &last.routers).iter().chain(&routers);
+            let ingress = ingress(from, known, &parts);
+            routers.push(Router { ingress, ..router });
         }
         let bare = Interpreter::from(Arc::new(Namers::new(dns.clone())));
         Ok(Sources { bare, dns, clusters, metrics: metrics.clone(), namers, built, told, routers })
@@ -139,6 +141,12 @@ impl Sources {
     pub(crate) fn rules(&self, label: &str) -> Vec<Arc<IngressRules>> {
         let router = self.routers.iter().find(|router| router.label == label);
         router.iter().flat_map(|router| &router.ingress).map(|source| source.rules.clone()).collect()
+    }
+
+    /// The rules of a router are served from now on. Must be called on the control runtime.
+    pub(crate) fn serve(&self, label: &str) {
+        let router = self.routers.iter().find(|router| router.label == label);
+        router.iter().flat_map(|router| &router.ingress).for_each(|source| source.serve());
     }
 
     pub(crate) fn of(&self, router: &doc::HttpRouter) -> Interpreter {
@@ -175,9 +183,13 @@ fn router(
     Ok(Router { label: from.label().to_owned(), interpreter, dtab, ingress: Vec::new() })
 }
 
-/// The rules for a router's identifiers; those that are configured the same as one in `before` are the same.
-fn ingress(from: &doc::HttpRouter, before: Option<&Sources>, parts: &Parts<'_>) -> Vec<Arc<IngressSource>> {
-    let known = || before.into_iter().flat_map(|sources| &sources.routers).flat_map(|router| &router.ingress);
+/// The rules for a router's identifiers; those that are configured the same as one of a router in `known` are the same.
+fn ingress<'a>(
+    from: &doc::HttpRouter,
+    known: impl Iterator<Item = &'a Router> + Clone,
+    parts: &Parts<'_>,
+) -> Vec<Arc<IngressSource>> {
+    let known = || known.clone().flat_map(|router| &router.ingress);
     let source = |identifier: &doc::Identifier| {
         let doc::Identifier::Ingress(settings) = identifier else { return None };
         let same = known().find(|source| source.settings == *settings).cloned();

@@ -75,7 +75,8 @@ async fn is(namer: &dyn Namer, name: &str, expected: &str) {
     }
 }
 
-fn service(name: &str, ports: Value) -> Value {
+fn service(name: &str, ports: impl Into<Value>) -> Value {
+    let ports: Value = ports.into();
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "srv"}, "spec": {"ports": ports}, "status": {}})
 }
 

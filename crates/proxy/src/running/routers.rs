@@ -39,6 +39,7 @@ pub(super) fn build(
     let Parts { lasting: Lasting { metrics, clock, .. }, sources, log, recent, before } = parts;
     let mut settings = translate::router(from, clock.epoch(), &sources.rules(from.label()));
     (settings.access_log, settings.recent) = (log, recent);
+    sources.serve(from.label());
     if let Some(before) = before {
         settings.succeed(before.router.settings());
     }

@@ -8,7 +8,7 @@ use crate::document as doc;
 use kubernetes::{Cluster, Ingress, IngressClass, Selector};
 use naming::{Live, State};
 use router::{IngressBackend, IngressObject, IngressRule, IngressRules, PathType, Table};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use telemetry::{Lease, Metrics};
 use tokio::runtime::Handle;
@@ -26,8 +26,11 @@ type Classes = Arc<[Arc<IngressClass>]>;
 pub(crate) struct IngressSource {
     pub(crate) settings: doc::IngressIdentifier,
     pub(crate) rules: Arc<IngressRules>,
-    tasks: Vec<AbortHandle>,
-    _scope: Lease,
+    cluster: Cluster,
+    follower: AbortHandle,
+    /// Who writes the status of the objects, once they are served.
+    keeper: OnceLock<AbortHandle>,
+    scope: Lease,
 }
 
 impl IngressSource {
@@ -48,18 +51,29 @@ impl IngressSource {
             classes: None,
             said: None,
         };
-        let mut tasks = vec![control.spawn(follower.run()).abort_handle()];
-        if let Some(address) = &settings.status_address {
-            let keeper = status::Keeper::new(settings, address, cluster, scope.counter("status_writes"));
-            tasks.push(control.spawn(keeper.run()).abort_handle());
-        }
-        IngressSource { settings: settings.clone(), rules, tasks, _scope: scope }
+        let follower = control.spawn(follower.run()).abort_handle();
+        let (settings, cluster) = (settings.clone(), cluster.clone());
+        IngressSource { settings, rules, cluster, follower, keeper: OnceLock::new(), scope }
+    }
+
+    /// The rules are served from now on, and not only asked about: says so in the status of the objects, if that is wanted.
+    /// Must be called on the control runtime.
+    pub(super) fn serve(&self) {
+        let Some(address) = &self.settings.status_address else { return };
+        self.keeper.get_or_init(|| {
+            let writes = self.scope.counter("status_writes");
+            let keeper = status::Keeper::new(&self.settings, address, &self.cluster, writes);
+            tokio::spawn(keeper.run()).abort_handle()
+        });
     }
 }
 
 impl Drop for IngressSource {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.follower.abort();
+        if let Some(keeper) = self.keeper.get() {
+            keeper.abort();
+        }
     }
 }
 

@@ -5,10 +5,15 @@
 mod addresses;
 mod administration;
 mod balancing;
+mod config_map;
 mod dns;
 mod ending;
 mod entrance;
+<<<<<<< HEAD
 mod kubernetes_namers;
+=======
+mod ingress;
+>>>>>>> w-names
 mod naming;
 mod requests;
 mod resilience;

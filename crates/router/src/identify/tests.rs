@@ -193,7 +193,7 @@ fn names_for_those_who_ask() {
         ..RouterSettings::default()
     };
     let ask = |identifiers: &[Identifier], target: &str| {
-        name_of(&settings(identifiers), &mut FakeRequest::get(target)).map(|name| name.to_string())
+        name_of(&settings(identifiers), &mut FakeRequest::get(target)).map(|(name, _)| name.to_string())
     };
     assert_eq!(ask(&[path(1, true)], "/a/b"), Ok("/http/a".to_owned()));
     assert_eq!(ask(&[path(1, true)], "//a"), Err("requirement failed".to_owned()));

@@ -36,6 +36,20 @@ fn is_same(a: &Value, b: &Value) -> bool {
     ["name", "namespace"].iter().all(|key| a["metadata"][key] == b["metadata"][key])
 }
 
+/// RFC 7396.
+fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        into.clone_from(patch);
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (key, value) in patch {
+        merge(&mut into[key], value);
+    }
+}
+
 impl Objects {
     pub(super) fn version(&self) -> u64 {
         self.version
@@ -46,6 +60,22 @@ impl Objects {
         let event = json!({"type": kind, "object": object});
         self.history.push((self.version, Told::Event(collection, event)));
         self.version
+    }
+
+    /// Merges `patch` into the object at `path`, of which a sub-resource may be named; false when there is none.
+    pub(super) fn patch(&mut self, path: &str, patch: &Value) -> bool {
+        let at = |(collection, object): &&(String, Value)| {
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let (group, plural) = collection.rsplit_once('/').unwrap_or_default();
+            let own = format!("{group}/namespaces/{namespace}/{plural}/{name}");
+            path.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let Some((_, object)) = self.all.iter().find(at) else { return false };
+        let mut object = object.clone();
+        merge(&mut object, patch);
+        self.put(object);
+        true
     }
 
     pub(super) fn put_unseen(&mut self, object: Value) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -48,7 +48,11 @@ impl Connection {
 
     async fn requests(&mut self) -> Result<(), Ended> {
         loop {
-            let target = self.target().await?;
+            let (target, patch) = self.request().await?;
+            if let Some(patch) = patch {
+                self.patch(target, patch).await?;
+                continue;
+            }
             let wanted = Wanted::parse(&target);
             let fault = self.with(|inner| {
                 inner.asked.push(target);
@@ -73,14 +77,36 @@ impl Connection {
         with(&mut self.shared.inner.lock())
     }
 
-    /// The target of the next request, which has no body.
-    async fn target(&mut self) -> Result<String, Ended> {
+    /// The target of the next request, and the body of one that changes an object.
+    async fn request(&mut self) -> Result<(String, Option<Value>), Ended> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.stream.read_u8().await?);
         }
         let head = String::from_utf8_lossy(&head).into_owned();
-        head.split(' ').nth(1).map(str::to_owned).ok_or(Ended)
+        let target = head.split(' ').nth(1).map(str::to_owned).ok_or(Ended)?;
+        if !head.starts_with("PATCH") {
+            return Ok((target, None));
+        }
+        let lower = head.to_ascii_lowercase();
+        let length = lower.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let mut body = vec![0; length.ok_or(Ended)?];
+        self.stream.read_exact(&mut body).await?;
+        Ok((target, Some(serde_json::from_slice(&body).map_err(|_| Ended)?)))
+    }
+
+    /// Merges a patch into an object, or a part of it.
+    async fn patch(&mut self, target: String, patch: Value) -> Result<(), Ended> {
+        let known = self.with(|inner| {
+            let known = inner.objects.patch(&target, &patch);
+            inner.asked.push(format!("PATCH {target}"));
+            known
+        });
+        self.shared.news.send_modify(|count| *count += 1);
+        match known {
+            true => self.answer(200, "{}").await,
+            false => self.answer(404, &status(404)).await,
+        }
     }
 
     async fn answer(&mut self, status: u16, text: &str) -> Result<(), Ended> {

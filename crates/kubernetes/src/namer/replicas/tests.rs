@@ -1,6 +1,10 @@
 //! Which replicas a port of a Service has: rows of routing.md §2.6 and §9, and what EndpointSlices add.
 
-#![expect(clippy::needless_pass_by_value, reason = "values are written where they are passed")]
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::redundant_clone,
+    reason = "values are written where they are passed, row by row"
+)]
 
 use super::*;
 use serde_json::{Value, json};
