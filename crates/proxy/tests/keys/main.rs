@@ -9,7 +9,11 @@ mod config_map;
 mod dns;
 mod ending;
 mod entrance;
+<<<<<<< HEAD
+mod kubernetes_namers;
+=======
 mod ingress;
+>>>>>>> w-names
 mod naming;
 mod requests;
 mod resilience;
