@@ -4,6 +4,8 @@
 //! about; evaluating the addresses of an id peels the prefixes off again. Filters leave the tree alone, so that a
 //! replica that comes or goes binds no name again.
 
+mod gateways;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use crate::addr::{Addr, AddrSet, Address};
 use crate::live::State;
 use crate::namer::{BoundName, Reader};
 use crate::walk::Walked;
+
+pub use gateways::{Gateways, Nearness};
 
 /// What a transformer does.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +29,8 @@ pub enum Change {
     SameNet(IpAddr),
     /// Only addresses on the Kubernetes node of this name remain.
     SameNode(Arc<str>),
+    /// Every address becomes those of these gateways that are on its Kubernetes node.
+    Gateways(Gateways),
     /// Every leaf becomes what this path is bound to without a dtab.
     Replace(Path),
     /// Whatever was found, or nothing, becomes what this path is bound to without a dtab.
@@ -62,7 +68,7 @@ impl Transformer {
     #[must_use]
     pub const fn class(&self) -> &'static str {
         match self.change {
-            Change::Port(_) => "DelegatingNameTreeTransformer$",
+            Change::Port(_) | Change::Gateways(_) => "DelegatingNameTreeTransformer$",
             Change::Replace(_) => "ReplaceTransformer",
             Change::Const(_) => "ConstTransformer",
             _ => "SubnetLocalTransformer",
@@ -97,7 +103,7 @@ impl Transformer {
         State::Ok(replaced)
     }
 
-    fn filter(&self, addr: Addr) -> Addr {
+    fn change(&self, addr: Addr, reader: &mut dyn Reader) -> Addr {
         let Addr::Bound(set) = &addr else { return addr };
         let keep = |keep: &dyn Fn(&Address) -> bool| {
             let kept: Vec<Address> = set.addresses.iter().filter(|address| keep(address)).cloned().collect();
@@ -117,6 +123,7 @@ impl Transformer {
             Change::Only(ips) => keep(&|address| ips.contains(&address.socket.ip())),
             Change::SameNet(local) => keep(&|address| same_net(address.socket.ip(), *local)),
             Change::SameNode(node) => keep(&|address| address.meta.get("nodeName") == Some(node)),
+            Change::Gateways(gateways) => gateways.instead_of(set, reader),
             Change::Replace(_) | Change::Const(_) => addr,
         }
     }
@@ -193,7 +200,10 @@ pub(crate) fn addresses(
             State::Failed(text) => Addr::Failed(text),
         },
         Change::Replace(_) | Change::Const(_) => stand.addresses(&rest, reader),
-        _ => last.filter(addresses(before, &rest, stand, reader, inner)),
+        _ => {
+            let addr = addresses(before, &rest, stand, reader, inner);
+            last.change(addr, reader)
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::document as doc;
 use crate::sources::{DtabSource, Sources};
 use admin::{Method, Request, Response, Routes, StatusCode, Ui, json, status};
 use names::Dtab;
-use naming::{State, Stopped, json_text};
+use naming::{Stopped, json_text};
 
 pub use asked::Asked;
 
@@ -46,15 +46,15 @@ fn found(state: Option<String>) -> Response {
 /// The state of the namer of a path such as `/namer_state/io.l5d.fs.json`.
 fn namer_state(sources: &Sources, path: &str) -> Option<String> {
     let prefix = path.trim_start_matches("/namer_state").strip_suffix(".json")?;
-    let (_, namer) = sources.files.iter().find(|(known, _)| known.to_string() == prefix)?;
+    let (_, namer) = sources.told.iter().find(|(known, _)| known.to_string() == prefix)?;
     Some(namer.state_json())
 }
 
 /// The state of the interpreter of a path such as `/out/interpreter_state/io.l5d.fs.json`.
 fn interpreters_state(sources: &Sources, path: &str) -> Option<String> {
-    let label = path.strip_prefix('/')?.strip_suffix("/interpreter_state/io.l5d.fs.json")?;
+    let (label, name) = path.strip_prefix('/')?.strip_suffix(".json")?.rsplit_once("/interpreter_state/")?;
     let router = sources.routers.iter().find(|router| router.label == label)?;
-    router.dtab.as_deref().map(interpreter_state)
+    router.dtab.as_deref().filter(|dtab| dtab.state_name() == name).map(DtabSource::state_json)
 }
 
 /// The page about dtabs: for each router the entries its interpreter brings along, and its own.
@@ -134,7 +134,7 @@ async fn answer(sources: &Sources, asked: Asked<'_>) -> Response {
 async fn bound_names(sources: Arc<Sources>) -> Response {
     let listed = tokio::task::spawn_blocking(move || {
         let mut names: Vec<String> =
-            sources.files.iter().flat_map(|(_, namer)| namer.list()).map(|path| path.to_string()).collect();
+            sources.told.iter().flat_map(|(_, namer)| namer.list()).map(|path| path.to_string()).collect();
         names.sort();
         names.dedup();
         names
@@ -146,16 +146,6 @@ async fn bound_names(sources: Arc<Sources>) -> Response {
         }
         Err(_) => status(StatusCode::INTERNAL_SERVER_ERROR, ""),
     }
-}
-
-fn interpreter_state(of: &DtabSource) -> String {
-    let state = match of.live.get() {
-        State::Pending => "\"value\":null".to_owned(),
-        State::Ok(dtab) => format!("\"value\":{}", json_text(&dtab.to_string())),
-        State::Failed(error) => format!("\"error\":{}", json_text(&error)),
-    };
-    let file = json_text(&of.path.display().to_string());
-    format!("{{\"state\":{{{state}}},\"watch\":{{\"request\":{file}}}}}")
 }
 
 #[cfg(test)]

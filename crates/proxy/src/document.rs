@@ -6,9 +6,13 @@
 mod budget;
 mod checks;
 mod client;
+mod config_map;
+mod daemonset;
 mod describe;
 mod forwarded;
 mod identifier;
+mod ingress;
+mod kubernetes;
 mod naming;
 mod router;
 mod service;
@@ -21,9 +25,13 @@ pub use client::{
     Aperture, ClientSettings, ConsecutiveFailures, Ewma, FailureAccrual, Heap, LoadBalancer, P2c, RoundRobin,
     SuccessRate, SuccessRateWindowed,
 };
+pub use config_map::ConfigMapInterpreter;
+pub use daemonset::DaemonSetTransformer;
 pub use describe::{keys_without_effect, reference, schema};
 pub use forwarded::{Forwarded, Labeler, StaticLabel};
 pub use identifier::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName};
+pub use ingress::IngressIdentifier;
+pub use kubernetes::{ExternalNamer, KubernetesNamer, NamespacedNamer};
 pub use naming::{
     ConstTransformer, DefaultInterpreter, DnsSrvNamer, FsInterpreter, FsNamer, Interpreter,
     LocalNodeTransformer, LocalhostTransformer, Namer, PortTransformer, ReplaceTransformer, RewriteNamer,

@@ -41,12 +41,15 @@ pub struct Question {
     pub wait: Duration,
 }
 
+/// The header line that stands for the target of a request; `/` without it.
+pub const TARGET: &str = ":path";
+
 /// What is asked about.
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// A name as the identifier would give it, for example `/svc/web`.
     Name(Path),
-    /// A request with these header lines, for the router's identifier.
+    /// A request with these header lines, for the router's identifier; [`TARGET`] stands for its target.
     Request(Vec<(String, String)>),
 }
 
@@ -172,12 +175,13 @@ pub(crate) async fn explain_edited(
         Subject::Name(name) => (name.clone(), None, Dtab::empty()),
         Subject::Request(headers) => {
             let headers = &ask::taken(router, headers);
-            let (name, how) = ask::identify(router, headers)?;
+            let rules = sources.rules(router.label());
+            let (name, how) = ask::identify(router, headers, &rules, question.wait).await?;
             (name, Some(how), local_dtab(headers)?)
         }
     };
     let local = from_headers.concat(&question.local);
-    let own = sources.routers.get(index).and_then(|router| router.dtab.as_ref()).map(|dtab| &*dtab.path);
+    let own = sources.routers.get(index).and_then(|router| router.dtab.as_ref()?.file());
     let mut places = place::Places::of(document, index, own);
     if let Some(edited) = edited {
         places = places.edited(&edited.text);

@@ -5,22 +5,25 @@ use balance::{AccrualPolicy, Aperture, Backoff, Balancer, BudgetConfig, Nanos};
 use config::Scopes;
 use engines::{Compression, HttpSettings, Limits};
 use router::{
-    CacheSettings, Classifier, ClientPartial, Forwarded, HeaderPath, HeaderToken, Identifier, Labeler,
-    MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings, Scope, Series,
-    ServerSettings, ServicePartial, SessionSettings, SocketSettings, StaticName,
+    CacheSettings, Classifier, ClientPartial, Forwarded, HeaderPath, HeaderToken, Identifier, Ingress,
+    IngressRules, Labeler, MethodAndHost, PathSegments, PoolSettings, Propagator, Retries, RouterSettings,
+    Scope, Series, ServerSettings, ServicePartial, SessionSettings, SocketSettings, StaticName,
 };
+use std::sync::Arc;
 
 const KB: usize = 1024;
 /// Longest body that is held with `streamingEnabled: false`, in bytes; Linkerd's limit is 2 GiB.
 const MOST_HELD: u64 = 64 << 20;
 
-/// Settings of an HTTP router, as the decision machine wants them. `epoch`: wall time at the clock's origin.
-pub(crate) fn router(from: &doc::HttpRouter, epoch: u64) -> RouterSettings {
+/// Settings of an HTTP router, as the decision machine wants them. `epoch`: wall time at the clock's origin; `rules`: those
+/// of its identifiers of the kind `io.l5d.ingress`, in their order.
+pub(crate) fn router(from: &doc::HttpRouter, epoch: u64, rules: &[Arc<IngressRules>]) -> RouterSettings {
+    let mut rules = rules.iter().cloned();
     RouterSettings {
         label: from.label().to_owned(),
         dst_prefix: from.dst_prefix.clone(),
         dtab: from.dtab.clone(),
-        identifiers: from.identifier.iter().map(identifier).collect(),
+        identifiers: from.identifier.iter().map(|of| identifier(of, &mut rules)).collect(),
         propagator: match from.trace_propagator {
             doc::TracePropagator::Linkerd(_) => Propagator::Linkerd,
             doc::TracePropagator::Zipkin(_) => Propagator::Zipkin,
@@ -67,7 +70,7 @@ fn compression(level: i32) -> Compression {
     }
 }
 
-fn identifier(from: &doc::Identifier) -> Identifier {
+fn identifier(from: &doc::Identifier, rules: &mut impl Iterator<Item = Arc<IngressRules>>) -> Identifier {
     match from {
         doc::Identifier::HeaderToken(on) => Identifier::HeaderToken(HeaderToken::new(on.header.as_bytes())),
         doc::Identifier::Header(on) => Identifier::Header(HeaderPath::new(on.header.as_bytes())),
@@ -79,6 +82,7 @@ fn identifier(from: &doc::Identifier) -> Identifier {
             let segments = usize::try_from(of.segments).unwrap_or(usize::MAX);
             Identifier::Path(PathSegments { segments, consume: of.consume })
         }
+        doc::Identifier::Ingress(_) => Identifier::Ingress(Ingress::new(rules.next().unwrap_or_default())),
         doc::Identifier::Static(fixed) => Identifier::Static(StaticName::new(fixed.path.clone())),
     }
 }

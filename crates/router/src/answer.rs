@@ -141,6 +141,19 @@ pub(crate) fn unidentified(method: &[u8], target: &[u8], peer: SocketAddr, reaso
     format!(r#"Unknown destination: Request("{method} {target}", from /{peer}) / {reason}"#)
 }
 
+/// The rules of `io.l5d.ingress` are not known: the API has not answered since the start.
+pub(crate) const RULES_UNKNOWN: &str =
+    "The Ingress rules are not known yet: no answer from the Kubernetes API";
+
+/// A request that waited for them in vain.
+pub(crate) fn rules_timeout(timeout: Nanos) -> String {
+    format!(
+        "Exceeded {} binding timeout while waiting for the rules of io.l5d.ingress. {RULES_UNKNOWN}; \
+         see the log of the proxy for what keeps it from one.",
+        text::duration(timeout)
+    )
+}
+
 /// A request that has come through more proxies than it may.
 pub(crate) fn too_many_hops(limit: usize) -> String {
     format!("Maximum number of calls ({limit}) has been exceeded. Please check for proxy loops.")

@@ -13,6 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::entry::{Entry, Route};
 use crate::server::Server;
 use crate::trace::TraceId;
+use crate::worker::Unnamed;
 use balance::{BackoffState, Band, Nanos, Probe};
 use naming::Leaf;
 use std::net::{IpAddr, Ipv4Addr};
@@ -59,6 +60,8 @@ pub struct Exchange {
     /// Deadline the caller set.
     pub(crate) context: Option<Deadline>,
     pub(crate) entry: Option<Arc<Entry>>,
+    /// What its name will be made of, while it waits for the rules that say how.
+    pub(crate) unnamed: Option<Box<Unnamed>>,
     pub(crate) attempt: Option<Attempt>,
     /// Attempts begun: from the second on the head has edits to undo.
     pub(crate) attempts: u32,
@@ -165,6 +168,7 @@ impl Exchange {
             span: TraceId::default(),
             context: None,
             entry: None,
+            unnamed: None,
             attempt: None,
             attempts: 0,
             tried: Vec::new(),
@@ -350,6 +354,7 @@ impl Exchange {
         self.tried.clear();
         self.exhausted.clear();
         self.context = None;
+        self.unnamed = None;
         self.diagnosis = None;
         self.renamed.clear();
         self.server.pending.add(self.worker, -1);

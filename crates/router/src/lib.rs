@@ -26,6 +26,7 @@ mod forwarded;
 mod heritage;
 mod hop;
 mod identify;
+mod ingress;
 mod recent;
 mod router;
 mod series;
@@ -50,7 +51,10 @@ pub use endpoint::Endpoint;
 pub use exchange::Exchange;
 pub use forwarded::{Forwarded, Labeler};
 pub use heritage::Heritage;
-pub use identify::{HeaderPath, HeaderToken, Identifier, MethodAndHost, PathSegments, StaticName, name_of};
+pub use identify::{
+    HeaderPath, HeaderToken, Identifier, Ingress, MethodAndHost, PathSegments, StaticName, name_of,
+};
+pub use ingress::{Found, IngressBackend, IngressObject, IngressRule, IngressRules, PathType, Table};
 pub use recent::{Recent, RecentRequests};
 pub use router::{Router, Succession};
 pub use series::Series;

@@ -5,6 +5,7 @@ mod caches;
 mod context;
 mod diagnosis;
 mod entrance;
+mod ingress;
 mod limits;
 mod mesh;
 mod names;

@@ -7,6 +7,7 @@ mod failure;
 mod head;
 mod local;
 mod response;
+mod unnamed;
 
 use crate::answer::{self, Fault, Limits};
 use crate::cache::Local;
@@ -22,6 +23,8 @@ use fastrand::Rng;
 use names::{Path, PathBuilder};
 use std::sync::Arc;
 use telemetry::{AccessLog, Lines};
+
+pub(crate) use unnamed::Unnamed;
 
 /// Exchanges kept for the next requests.
 const FREE: usize = 256;
@@ -72,7 +75,10 @@ impl WorkerRouter {
         if ex.deadline().is_some_and(|deadline| deadline <= now) && ex.phase == Phase::Delay {
             return self.on_deadline(ex, now);
         }
-        self.attempt(ex, head, now)
+        match ex.unnamed.take() {
+            None => self.attempt(ex, head, now),
+            Some(unnamed) => self.name_late(ex, head, *unnamed, now),
+        }
     }
 
     /// To be called about once a second: lets go of idle names, tells the binder which ones are busy.

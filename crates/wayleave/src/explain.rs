@@ -6,7 +6,7 @@ use crate::arguments::Format;
 use crate::{check, run};
 use clap::Args;
 use names::{Dtab, Path};
-use proxy::explain::{Question, Subject, explain, to_json, to_text};
+use proxy::explain::{Question, Subject, TARGET, explain, to_json, to_text};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(crate) struct Explain {
     pub(crate) config: Option<OsString>,
     /// The name, as the router's identifier would give it, such as `/svc/web`
     #[arg(
-        required_unless_present_any = ["host", "headers", "admin"],
+        required_unless_present_any = ["host", "target", "headers", "admin"],
         conflicts_with_all = ["host", "headers"]
     )]
     pub(crate) name: Option<Path>,
@@ -35,6 +35,9 @@ pub(crate) struct Explain {
     /// Ask for a request with this `Host` instead of a name
     #[arg(long)]
     pub(crate) host: Option<String>,
+    /// The target of that request, such as `/a/b`; `/` unless told otherwise
+    #[arg(long, value_name = "TARGET", conflicts_with = "name")]
+    pub(crate) target: Option<String>,
     /// A header of that request, `name: value`; may be repeated
     #[arg(long = "header", value_name = "LINE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
@@ -101,8 +104,9 @@ fn question(arguments: &Explain) -> Question {
     let subject = match &arguments.name {
         Some(name) => Subject::Name(name.clone()),
         None => {
-            let host = arguments.host.iter().map(|host| ("Host".to_owned(), host.clone()));
-            Subject::Request(host.chain(arguments.headers.iter().cloned()).collect())
+            let line = |name: &str, value: &Option<String>| Some((name.to_owned(), value.clone()?));
+            let first = [line("Host", &arguments.host), line(TARGET, &arguments.target)];
+            Subject::Request(first.into_iter().flatten().chain(arguments.headers.iter().cloned()).collect())
         }
     };
     Question {

@@ -1,5 +1,7 @@
 //! The rows of routing.md §9 about transformers, on namers and interpreters.
 
+mod gateways;
+
 use super::*;
 use crate::delegation::tests::{Files, at, path};
 use crate::interpreter::Interpreter;
@@ -149,7 +151,8 @@ fn filters() {
     let set = ["1.1.1.2:8888", "1.1.1.3:8888", "1.1.2.2:8888", "[::1]:8888", "[::ffff:1.1.1.4]:8888"];
     let check = |change: Change, expected: &[&str]| {
         let addresses = set.iter().map(|socket| address(socket, if *socket < "1.1.1.3" { "a" } else { "" }));
-        let filtered = Transformer::new(&path("/t"), change).filter(Addr::bound(addresses.collect()));
+        let before = Addr::bound(addresses.collect());
+        let filtered = Transformer::new(&path("/t"), change).change(before, &mut Untracked);
         let mut sockets: Vec<String> = match filtered {
             Addr::Bound(set) => set.addresses.iter().map(|a| a.socket.to_string()).collect(),
             other => vec![format!("{other:?}")],
@@ -163,8 +166,8 @@ fn filters() {
     check(Change::SameNode("a".into()), &["1.1.1.2:8888"]);
     check(Change::Only(["::1".parse().unwrap()].into()), &["[::1]:8888"]);
     let other = Transformer::new(&path("/t"), Change::SameNet(local));
-    assert_eq!(other.filter(Addr::failed("x")), Addr::failed("x"));
-    assert_eq!(other.filter(Addr::Pending), Addr::Pending);
+    assert_eq!(other.change(Addr::failed("x"), &mut Untracked), Addr::failed("x"));
+    assert_eq!(other.change(Addr::Pending, &mut Untracked), Addr::Pending);
 }
 
 /// Transformers show as nodes; what they make is a leaf under the changed id.

@@ -1,7 +1,7 @@
 //! `admin.httpIdentifierPort`: which name each router would give to a request (dataplane.md §1.5). The request is named by
 //! the routers' own identifiers and goes nowhere.
 
-use super::served::Current;
+use super::served::{Current, Served};
 use crate::document as doc;
 use crate::explain;
 use crate::translate;
@@ -22,21 +22,28 @@ fn answer(current: &Current, request: &Request) -> Response {
         .document
         .routers
         .iter()
-        .map(|doc::Router::Http(router)| (router.label().to_owned(), named(router, request)))
+        .map(|doc::Router::Http(router)| (router.label().to_owned(), named(&served, router, request)))
         .collect();
     json(Value::from(named).to_string())
 }
 
-fn named(from: &doc::HttpRouter, request: &Request) -> Value {
+fn named(served: &Served, from: &doc::HttpRouter, request: &Request) -> Value {
     let mut head = Asked::of(request);
     let local = explain::local_dtab(&head.texts());
-    let name = router::name_of(&translate::router(from, 0), &mut head);
-    match (name, local) {
-        (Err(error), _) => json!({ "error": error }),
-        (Ok(_), Err(error)) => json!({ "error": error.to_string() }),
-        (Ok(path), Ok(local)) if local.is_empty() => json!({ "path": path.to_string() }),
-        (Ok(path), Ok(local)) => json!({ "path": path.to_string(), "dtab": local.to_string() }),
+    let rules = served.sources.rules(from.label());
+    let (name, rule) = match router::name_of(&translate::router(from, 0, &rules), &mut head) {
+        Ok(named) => named,
+        Err(error) => return json!({ "error": error }),
+    };
+    let mut answer = match local {
+        Err(error) => return json!({ "error": error.to_string() }),
+        Ok(local) if local.is_empty() => json!({ "path": name.to_string() }),
+        Ok(local) => json!({ "path": name.to_string(), "dtab": local.to_string() }),
+    };
+    if let Some(rule) = rule {
+        answer["rule"] = rule.into();
     }
+    answer
 }
 
 /// A request as identifiers look at it.

@@ -186,7 +186,7 @@ async fn states() {
     let listed =
         r##"["/#/io.l5d.fs/\x62\x22\x64","/#/io.l5d.fs/users","/#/ported/\x62\x22\x64","/#/ported/users"]"##;
     assert_eq!(names.replace("\\\\", "\\"), listed);
-    let namer = &f.sources.files[0].1;
+    let namer = &f.sources.told[0].1;
     assert_eq!(namer.state_json(), "{}");
     f.get("namespace=plain&path=/%23/io.l5d.fs/users").await;
     f.get("namespace=plain&path=/%23/io.l5d.fs/none").await;
@@ -204,5 +204,5 @@ async fn states() {
     f.get("namespace=file&path=/svc/none").await;
     let expected =
         format!(r##"{{"state":{{"value":"/svc=>/#/io.l5d.fs"}},"watch":{{"request":"{dir}/web.dtab"}}}}"##);
-    assert_eq!(interpreter_state(file), expected);
+    assert_eq!(file.state_json(), expected);
 }

@@ -1,7 +1,7 @@
 //! Checks that look at several routers at once. They read the tree, not the decoded values, so that a fault in one
 //! place hides none in another (dataplane.md §1.4).
 
-use config::{Context, Fault, Node, Span};
+use config::{Context, Fault, Node, Places, Span};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,6 +13,18 @@ const DEFAULT_PORTS: [(&str, u16); 5] =
 const ADMIN_PORT: u16 = 9990;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// What is experimental has to be asked for in so many words, as Linkerd wants it (routing.md §2.1).
+pub(super) fn is_meant(said: bool, what: &str, places: Places<'_>, cx: &mut Context) -> Option<()> {
+    if said {
+        return Some(());
+    }
+    let message = format!(
+        "The {what} is experimental and must be explicitly enabled by setting the `experimental' parameter to `true'."
+    );
+    cx.fault(Fault::new(places.of("experimental"), message).expected("`experimental: true`"));
+    None
+}
 
 /// The fault of a document that is a Kubernetes manifest: the commonest wrong file, and worth one fault, not one a key.
 pub(super) fn manifest(root: &Node) -> Option<Fault> {

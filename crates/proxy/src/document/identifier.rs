@@ -1,5 +1,6 @@
 //! How requests get names (dataplane.md §4.2, routing.md §3).
 
+use super::ingress::IngressIdentifier;
 use config::{config, kinds};
 use names::Path;
 
@@ -11,8 +12,9 @@ kinds! {
         "io.l5d.methodAndHost" => MethodAndHost(MethodAndHost),
         "io.l5d.path" => Path(PathSegments),
         "io.l5d.static" => Static(StaticName),
+        "io.l5d.ingress" => Ingress(IngressIdentifier),
     }
-    later { "io.l5d.ingress", "io.l5d.k8s.istio", "io.l5d.k8s.istio-ingress" }
+    later { "io.l5d.k8s.istio", "io.l5d.k8s.istio-ingress" }
 }
 
 config! {

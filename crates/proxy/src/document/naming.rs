@@ -1,6 +1,9 @@
 //! How names are bound: interpreters, namers, transformers (routing.md §2, §5, §6).
 
+use super::checks::is_meant;
+use super::kubernetes::{ExternalNamer, KubernetesNamer, NamespacedNamer};
 use super::positive;
+use super::{ConfigMapInterpreter, DaemonSetTransformer};
 use config::{Context, Directory, ExistingFile, Fault, Places, config, kinds};
 use names::{Path, PathPattern};
 use std::net::{IpAddr, SocketAddr};
@@ -11,10 +14,10 @@ kinds! {
     pub enum Interpreter: "interpreter", key "kind", default "default" {
         "default" => Default(DefaultInterpreter),
         "io.l5d.fs" => Fs(FsInterpreter),
+        "io.l5d.k8s.configMap" => ConfigMap(ConfigMapInterpreter),
     }
     later {
-        "io.l5d.namerd", "io.l5d.namerd.http", "io.l5d.mesh", "io.l5d.k8s.configMap",
-        "io.l5d.consul.interpreter", "io.l5d.k8s.istio",
+        "io.l5d.namerd", "io.l5d.namerd.http", "io.l5d.mesh", "io.l5d.consul.interpreter", "io.l5d.k8s.istio",
     }
 }
 
@@ -46,6 +49,7 @@ impl Interpreter {
         match self {
             Interpreter::Default(interpreter) => &interpreter.transformers,
             Interpreter::Fs(interpreter) => &interpreter.transformers,
+            Interpreter::ConfigMap(interpreter) => &interpreter.transformers,
         }
     }
 }
@@ -56,10 +60,12 @@ kinds! {
         "io.l5d.fs" => Fs(FsNamer),
         "io.l5d.rewrite" => Rewrite(RewriteNamer),
         "io.l5d.dnssrv" => DnsSrv(DnsSrvNamer),
+        "io.l5d.k8s" => Kubernetes(KubernetesNamer),
+        "io.l5d.k8s.ns" => Namespaced(NamespacedNamer),
+        "io.l5d.k8s.external" => External(ExternalNamer),
     }
     later {
-        "io.l5d.serversets", "io.l5d.consul", "io.l5d.k8s", "io.l5d.k8s.ns", "io.l5d.k8s.external",
-        "io.l5d.k8s.istio", "io.l5d.marathon", "io.l5d.rancher", "io.l5d.zkLeader", "io.l5d.curator",
+        "io.l5d.serversets", "io.l5d.consul", "io.l5d.k8s.istio", "io.l5d.marathon", "io.l5d.rancher", "io.l5d.zkLeader", "io.l5d.curator",
     }
 }
 
@@ -70,6 +76,9 @@ impl Namer {
             Namer::Fs(namer) => &namer.prefix,
             Namer::Rewrite(namer) => &namer.prefix,
             Namer::DnsSrv(namer) => &namer.prefix,
+            Namer::Kubernetes(namer) => &namer.prefix,
+            Namer::Namespaced(namer) => &namer.prefix,
+            Namer::External(namer) => &namer.prefix,
         }
     }
 
@@ -79,6 +88,9 @@ impl Namer {
             Namer::Fs(namer) => &namer.transformers,
             Namer::Rewrite(namer) => &namer.transformers,
             Namer::DnsSrv(namer) => &namer.transformers,
+            Namer::Kubernetes(namer) => &namer.transformers,
+            Namer::Namespaced(namer) => &namer.transformers,
+            Namer::External(namer) => &namer.transformers,
         }
     }
 }
@@ -184,16 +196,7 @@ fn dns_srv(namer: &DnsSrvNamer, places: Places<'_>, cx: &mut Context) -> Option<
         cx.fault(fault.expected("for example `10.0.0.2`, `10.0.0.2:53` or `ns.internal`"));
         return None;
     }
-    if namer.experimental {
-        return Some(());
-    }
-    let message = format!(
-        "The /#{} namer is experimental and must be explicitly enabled by setting the `experimental' parameter to \
-         `true'.",
-        namer.prefix
-    );
-    cx.fault(Fault::new(places.of("experimental"), message).expected("`experimental: true`"));
-    None
+    is_meant(namer.experimental, &format!("/#{} namer", namer.prefix), places, cx)
 }
 
 kinds! {
@@ -205,8 +208,8 @@ kinds! {
         "io.l5d.k8s.localnode" => LocalNode(LocalNodeTransformer),
         "io.l5d.replace" => Replace(ReplaceTransformer),
         "io.l5d.const" => Const(ConstTransformer),
+        "io.l5d.k8s.daemonset" => DaemonSet(DaemonSetTransformer),
     }
-    later { "io.l5d.k8s.daemonset" }
 }
 
 config! {

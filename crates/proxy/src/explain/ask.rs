@@ -1,9 +1,10 @@
 //! Asking: which name a request gets, and answers that may take a moment to come.
 
-use super::Unexplained;
+use super::{TARGET, Unexplained};
 use crate::document as doc;
 use names::{Dtab, Path};
 use naming::{Hook, Reader, Source, SourceId, Subscription};
+use router::IngressRules;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,15 +25,36 @@ pub(super) fn taken<'a>(from: &doc::HttpRouter, headers: &'a Headers) -> Cow<'a,
     headers.iter().filter(|(name, _)| !context(name)).cloned().collect()
 }
 
-/// The name a router's identifiers give to a request of which only the headers are known, and how.
-pub(super) fn identify(from: &doc::HttpRouter, headers: &Headers) -> Result<(Path, String), Unexplained> {
+/// The name a router's identifiers give to a request of which only the headers, and perhaps the target, are known, and how.
+/// `rules` are those of its identifiers of the kind `io.l5d.ingress`, which are waited for.
+pub(super) async fn identify(
+    from: &doc::HttpRouter,
+    headers: &Headers,
+    rules: &[Arc<IngressRules>],
+    wait: Duration,
+) -> Result<(Path, String), Unexplained> {
     let mut missing = "";
+    let mut rules = rules.iter();
     for identifier in from.identifier.iter() {
         let header = match identifier {
             doc::Identifier::HeaderToken(token) => &token.header,
             doc::Identifier::Header(path) => &path.header,
             doc::Identifier::Static(fixed) => {
                 return Ok((from.dst_prefix.concat(&fixed.path), said(identifier, &fixed.path, from)));
+            }
+            doc::Identifier::Ingress(_) => {
+                let Some(rules) = rules.next() else { continue };
+                // Rules that do not come are told of below.
+                let _ = timeout_at(Instant::now() + wait, rules.known()).await;
+                match by_rules(rules, headers) {
+                    Ok((rest, rule)) => {
+                        return Ok((from.dst_prefix.concat(&rest), said(identifier, &rule, from)));
+                    }
+                    Err(why) if from.identifier.len() == 1 => {
+                        return Err(Unexplained(format!("the request has no name: {why} (status 400)")));
+                    }
+                    Err(_) => continue,
+                }
             }
             doc::Identifier::MethodAndHost(_) | doc::Identifier::Path(_) => {
                 let kind = identifier.kind();
@@ -55,6 +77,13 @@ pub(super) fn identify(from: &doc::HttpRouter, headers: &Headers) -> Result<(Pat
     }
     let text = format!("the request has no name: its header `{missing}` is absent or empty (status 400)");
     Err(Unexplained(text))
+}
+
+/// The name, and the rule that gives it.
+fn by_rules(rules: &IngressRules, headers: &Headers) -> Result<(Path, String), String> {
+    let host = values(headers, "host").next().map(str::as_bytes);
+    let target = values(headers, TARGET).next().unwrap_or("/");
+    rules.explain(host, target.as_bytes())
 }
 
 fn said(identifier: &doc::Identifier, what: &dyn std::fmt::Display, from: &doc::HttpRouter) -> String {

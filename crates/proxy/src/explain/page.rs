@@ -4,7 +4,8 @@
 
 use super::json::value;
 use super::{
-    Edited, Explanation, Question, Subject, Unexplained, explain_edited, find_router, to_json, to_text,
+    Edited, Explanation, Question, Subject, TARGET, Unexplained, explain_edited, find_router, to_json,
+    to_text,
 };
 use crate::administration::{Current, Served, findings};
 use admin::{Method, Request, Response, Routes, StatusCode, json, query, status, text};
@@ -131,7 +132,7 @@ fn is_set(asked: &str, key: &str) -> bool {
     query::first(asked, key).is_some_and(|value| matches!(&*value, b"1" | b"true" | b"yes"))
 }
 
-/// The question of a query: `path`, or `host` and `header` (`name: value`, may be repeated) of a request; `router`,
+/// The question of a query: `path`, or `host`, `target` and `header` (`name: value`, may be repeated) of a request; `router`,
 /// `dtab`, `wait` in milliseconds.
 fn question(asked: &str) -> Result<Question, String> {
     let word = |key: &str| query::first(asked, key).map(|value| String::from_utf8_lossy(&value).into_owned());
@@ -156,6 +157,9 @@ fn headers(asked: &str) -> Result<Vec<(String, String)>, String> {
     let mut headers = Vec::new();
     if let Some(host) = query::first(asked, "host") {
         headers.push(("Host".to_owned(), String::from_utf8_lossy(&host).into_owned()));
+    }
+    if let Some(target) = query::first(asked, "target") {
+        headers.push((TARGET.to_owned(), String::from_utf8_lossy(&target).into_owned()));
     }
     for line in query::all(asked, "header") {
         let line = String::from_utf8_lossy(&line).into_owned();
@@ -191,6 +195,7 @@ mod tests {
     fn questions() {
         check("path=/svc/web", Ok(("Name(Path(/svc/web)) ", None, 3000)));
         check("path=%2Fsvc&dtab=/a=%3E/b&router=in&wait=50", Ok(("Name(Path(/svc)) /a=>/b", Some("in"), 50)));
+        check("host=web&target=/a", Ok((r#"Request([("Host", "web"), (":path", "/a")]) "#, None, 3000)));
         check("host=web&wait=999999", Ok((r#"Request([("Host", "web")]) "#, None, 30_000)));
         check(
             "header=l5d-dtab:+/a=%3E/b&header=Host:x",

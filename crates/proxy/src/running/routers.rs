@@ -37,8 +37,9 @@ pub(super) fn build(
     workers: usize,
 ) -> (Served, impl Future<Output = ()> + Send + use<>) {
     let Parts { lasting: Lasting { metrics, clock, .. }, sources, log, recent, before } = parts;
-    let mut settings = translate::router(from, clock.epoch());
+    let mut settings = translate::router(from, clock.epoch(), &sources.rules(from.label()));
     (settings.access_log, settings.recent) = (log, recent);
+    sources.serve(from.label());
     if let Some(before) = before {
         settings.succeed(before.router.settings());
     }

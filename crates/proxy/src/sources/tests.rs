@@ -35,7 +35,7 @@ fn check(from: &str, to: &str, expected: [bool; 4]) {
     let namers = |of: &Sources| Arc::as_ptr(of.routers[1].interpreter.namers());
     let same = [namer(0), namer(1), dtab(&old) == dtab(&new), namers(&old) == namers(&new)];
     assert_eq!(same, expected, "{from} -> {to}");
-    assert_eq!(new.files.len(), new.built.len());
+    assert_eq!(new.told.len(), new.built.len());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ fn settings(client: &str) -> router::ClientSettings {
     let document = doc::load_with("linkerd.yaml", text.as_bytes(), |_| true)
         .unwrap_or_else(|faults| panic!("{text}\n{faults}"));
     let Some(doc::Router::Http(from)) = document.routers.first() else { panic!("no router in {text}") };
-    router(from, 0).client(&Path::empty())
+    router(from, 0, &[]).client(&Path::empty())
 }
 
 #[test]

@@ -5,9 +5,12 @@
 mod addresses;
 mod administration;
 mod balancing;
+mod config_map;
 mod dns;
 mod ending;
 mod entrance;
+mod ingress;
+mod kubernetes_namers;
 mod naming;
 mod requests;
 mod resilience;

@@ -192,6 +192,10 @@ impl WorkerRouter {
     }
 
     fn binding_timed_out(&mut self, ex: &mut Exchange, now: Nanos) -> Step {
+        if ex.unnamed.take().is_some() {
+            let text = answer::rules_timeout(self.router.settings.binding_timeout);
+            return self.refuse(ex, Fault::BindingTimeout, &text, false, now);
+        }
         let Some(entry) = ex.entry.clone() else { return self.lost(ex, now) };
         let tree = match entry.binding.load().as_deref() {
             Some(naming::Bound::Tree(tree)) => {

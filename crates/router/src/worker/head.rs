@@ -1,6 +1,7 @@
 //! A request has come: read what it brings, find its name, make its head fit for the next hop.
 
 use super::WorkerRouter;
+use super::unnamed::Unnamed;
 use crate::answer::{self, Fault};
 use crate::cache::Full;
 use crate::classify::{Class, Method};
@@ -9,6 +10,7 @@ use crate::entry::Entry;
 use crate::exchange::{Exchange, NEVER, Phase, Verdict};
 use crate::header::{Known, Name};
 use crate::identify::{self, Nameless};
+use crate::ingress::IngressRules;
 use crate::seam::{Arrival, RequestHead, Step};
 use crate::stats::server;
 use crate::{absolute, context, hop, text};
@@ -28,6 +30,20 @@ const DROPPED: [Known; 5] = [
 /// A request that goes nowhere.
 struct Refused(Fault, String);
 
+/// A request without a name.
+pub(super) enum Stopped {
+    /// It goes nowhere; why not, in words.
+    Refused(Fault, String),
+    /// It has to wait for these rules.
+    Waits(Arc<IngressRules>),
+}
+
+impl From<Refused> for Stopped {
+    fn from(Refused(fault, text): Refused) -> Stopped {
+        Stopped::Refused(fault, text)
+    }
+}
+
 impl WorkerRouter {
     /// A request's head is complete. The exchange that comes back must be handed to [`WorkerRouter::on_end`] once it is
     /// over; dropping it is allowed and counts as the caller having gone away.
@@ -42,11 +58,33 @@ impl WorkerRouter {
             let step = self.turn_away(&mut ex, arrival.now);
             return (ex, step);
         }
-        let step = match self.identify(&mut ex, head, &arrival) {
+        let local = self.receive(&mut ex, head, &arrival);
+        let named = self.admit(head).map_err(Stopped::from);
+        let named = named.and_then(|()| self.identify(&mut ex, head, &arrival, local));
+        let step = match named {
             Ok(()) => self.attempt(&mut ex, head, arrival.now),
-            Err(Refused(fault, message)) => self.refuse(&mut ex, fault, &message, false, arrival.now),
+            Err(stopped) => self.stopped(&mut ex, stopped, &arrival, local, arrival.now),
         };
         (ex, step)
+    }
+
+    /// A request without a name is refused, or waits for one; `local` tells whether its dtab stands in `self.key`.
+    #[cold]
+    pub(super) fn stopped(
+        &mut self,
+        ex: &mut Exchange,
+        stopped: Stopped,
+        arrival: &Arrival,
+        local: bool,
+        now: Nanos,
+    ) -> Step {
+        match stopped {
+            Stopped::Refused(fault, message) => self.refuse(ex, fault, &message, false, now),
+            Stopped::Waits(rules) => {
+                let key = if local { self.key.clone() } else { Vec::new() };
+                self.await_rules(ex, Unnamed { arrival: *arrival, local, key }, &rules, now)
+            }
+        }
     }
 
     /// The server has enough to do.
@@ -59,19 +97,25 @@ impl WorkerRouter {
         Step::Reply(answer::refusal())
     }
 
-    /// From the head to the name, in the order of dataplane.md §4.3.
-    fn identify(
-        &mut self,
-        ex: &mut Exchange,
-        head: &mut impl RequestHead,
-        arrival: &Arrival,
-    ) -> Result<(), Refused> {
-        let local = self.receive(ex, head, arrival);
+    /// Stops what goes round in circles.
+    fn admit(&self, head: &impl RequestHead) -> Result<(), Refused> {
         let deepest = self.entrance.max_call_depth;
         if hop::too_many_hops(head, deepest) {
             self.check_dtabs()?;
             return Err(Refused(Fault::TooManyHops, answer::too_many_hops(deepest)));
         }
+        Ok(())
+    }
+
+    /// From the head to the name, in the order of dataplane.md §4.3. `local` tells whether a dtab that came with the request
+    /// stands in `self.key`.
+    pub(super) fn identify(
+        &mut self,
+        ex: &mut Exchange,
+        head: &mut impl RequestHead,
+        arrival: &Arrival,
+        local: bool,
+    ) -> Result<(), Stopped> {
         let WorkerRouter { router, name, scratch, .. } = self;
         let settings = &router.settings;
         if let Err(nameless) =
@@ -79,7 +123,7 @@ impl WorkerRouter {
         {
             // A bad dtab is what the caller is told first.
             self.check_dtabs()?;
-            return Err(refused(nameless, head, arrival));
+            return Err(stopped(nameless, head, arrival));
         }
         let entry = if local { self.overridden(arrival.now)? } else { self.plain(arrival.now)? };
         self.dress(ex, head, &entry, arrival.now);
@@ -196,13 +240,14 @@ impl WorkerRouter {
     }
 }
 
-fn refused(nameless: Nameless, head: &impl RequestHead, arrival: &Arrival) -> Refused {
+fn stopped(nameless: Nameless, head: &impl RequestHead, arrival: &Arrival) -> Stopped {
     match nameless {
         Nameless::Unidentified(reason) => {
             let text = answer::unidentified(head.method(), head.target(), arrival.peer, &reason);
-            Refused(Fault::Unidentified, text)
+            Stopped::Refused(Fault::Unidentified, text)
         }
-        Nameless::Broken(text) => Refused(Fault::IdentifierFailed, text),
+        Nameless::Broken(text) => Stopped::Refused(Fault::IdentifierFailed, text),
+        Nameless::Unknown(rules) => Stopped::Waits(rules),
     }
 }
 

@@ -54,6 +54,7 @@ fn target(arguments: &Explain, colour: bool) -> Result<String, String> {
         Some(name) => put("path", &name.to_string()),
         None => {
             arguments.host.iter().for_each(|host| put("host", host));
+            arguments.target.iter().for_each(|target| put("target", target));
             arguments.headers.iter().for_each(|(name, value)| put("header", &format!("{name}: {value}")));
         }
     }

@@ -18,12 +18,12 @@ fn with_server(keys: &str) -> String {
 
 fn server(keys: &str) -> ServerSettings {
     let router = http(&with_server(keys));
-    translate::router(&router, 0).servers.remove(0)
+    translate::router(&router, 0, &[]).servers.remove(0)
 }
 
 fn client(keys: &str) -> ConnectionSettings {
     let router = http(&router(&format!("  client: {keys}\n")));
-    translate::router(&router, 0).client(&"/#/io.l5d.fs/web".parse().expect("a path")).connection
+    translate::router(&router, 0, &[]).client(&"/#/io.l5d.fs/web".parse().expect("a path")).connection
 }
 
 fn ms(ms: u64) -> Option<Nanos> {
@@ -55,7 +55,7 @@ fn socket_options_mean_the_same_everywhere() {
         );
         let document = anywhere(&text).unwrap_or_else(|faults| panic!("{text}\n{faults}"));
         let Router::Http(router) = &document.routers[0];
-        let settings = translate::router(router, 0);
+        let settings = translate::router(router, 0, &[]);
         let client = settings.client(&"/#/x".parse().expect("a path")).connection.socket;
         let admin = translate::socket(&document.admin.socket_options);
         assert_eq!([admin, settings.servers[0].socket, client], [want; 3], "{options}");

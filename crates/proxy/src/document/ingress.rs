@@ -1,0 +1,36 @@
+//! The identifier of Kubernetes' Ingress objects (routing.md §4).
+
+use config::config;
+
+config! {
+    /// The name is the port and Service, below their namespace, that Kubernetes' Ingress objects have for the request's host
+    /// and path: `/<namespace>/<port>/<service>`.
+    pub struct IngressIdentifier {
+        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `port` the nearest
+        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
+        host "host": Option<String>, example "localhost";
+        /// Port of the Kubernetes API; 8001 where only the host is given.
+        port "port": Option<u16>, example "8001";
+        /// The namespace whose objects count; those of all when absent.
+        namespace "namespace": Option<String>, example "default";
+        /// The class whose objects count: in the annotation `kubernetes.io/ingress.class` or in `ingressClassName`. Objects
+        /// without a class count, too, and those of classes whose controller is `wayleave.io/ingress-controller`.
+        ingress_class_annotation "ingressClassAnnotation": String = "linkerd", example "internal";
+        /// Whether requests that no rule is for stay without a name, instead of going to a default backend.
+        ignore_default_backends "ignoreDefaultBackends": bool = "false", example "true";
+        /// The address, IP or host name, that is written into the status of the objects; nothing is when absent. Needs the
+        /// right to patch `ingresses/status`.
+        status_address "statusAddress": Option<String>, check address, example "203.0.113.7";
+    }
+}
+
+fn address(text: &Option<String>) -> Result<(), String> {
+    let fits = |text: &String| {
+        let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
+        !text.is_empty() && text.chars().all(is_host)
+    };
+    match text {
+        Some(text) if !fits(text) => Err(format!("`{text}` is neither an IP nor a host name")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,46 @@
+//! The Kubernetes APIs that a process talks to: one for each address, whoever asks and through all reloads, so that
+//! everything that is watched is watched once.
+
+use kubernetes::{Access, Cluster};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use telemetry::Metrics;
+use tokio::runtime::Handle;
+
+/// The APIs in use. Nothing is contacted before something is wanted of it.
+#[derive(Debug)]
+pub(crate) struct Clusters {
+    control: Handle,
+    metrics: Metrics,
+    known: Mutex<HashMap<Access, Cluster>>,
+}
+
+impl Clusters {
+    /// None yet; their watches run on `control` and count in `metrics` under `kubernetes/<address>`.
+    pub(crate) fn new(control: &Handle, metrics: &Metrics) -> Clusters {
+        Clusters { control: control.clone(), metrics: metrics.clone(), known: Mutex::default() }
+    }
+
+    /// The API at `host` and `port`, as a configuration names it.
+    pub(crate) fn of(&self, host: &str, port: u16) -> Cluster {
+        self.reached_by(Access::address(host, port))
+    }
+
+    /// The API at `host` and `port`, where a configuration names one of them; else the nearest.
+    pub(crate) fn near(&self, host: Option<&str>, port: Option<u16>) -> Cluster {
+        match (host, port) {
+            (None, None) => self.reached_by(Access::Nearest),
+            _ => self.of(host.unwrap_or("localhost"), port.unwrap_or(8001)),
+        }
+    }
+
+    /// The API that is reached by `access`.
+    pub(crate) fn reached_by(&self, access: Access) -> Cluster {
+        let mut known = self.known.lock();
+        let make = || {
+            let scope = self.metrics.scope(&["kubernetes", &access.to_string()]);
+            Cluster::new(access.clone(), &self.control, &scope)
+        };
+        known.entry(access.clone()).or_insert_with(make).clone()
+    }
+}
