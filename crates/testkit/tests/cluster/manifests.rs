@@ -33,11 +33,11 @@ const SEEDS: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_seeds_manifests_apply() {
-    let seeds = [SEEDS, "/work/shared/reference/linkerd-examples/k8s-daemonset/k8s"];
-    let Some(seeds) = seeds.iter().map(Path::new).find(|s| s.is_dir()) else {
-        eprintln!("SKIPPED the seeds' manifests: there is no {SEEDS}");
+    let seeds = Path::new(SEEDS);
+    if !seeds.is_dir() {
+        eprintln!("SKIPPED the seeds' manifests: ../shared/reference is not there");
         return;
-    };
+    }
     let Some(cluster) = Cluster::start("the seeds' manifests", Level::Api).await else { return };
     // servicemesh.yml wants it to be there.
     cluster.kubectl(&["create", "namespace", "linkerd"]).await;
