@@ -9,11 +9,8 @@ mod config_map;
 mod dns;
 mod ending;
 mod entrance;
-<<<<<<< HEAD
-mod kubernetes_namers;
-=======
 mod ingress;
->>>>>>> w-names
+mod kubernetes_namers;
 mod naming;
 mod requests;
 mod resilience;
