@@ -16,6 +16,12 @@ const DEVIATIONS: f64 = 6.0;
 /// Kinds of the reference that need what an example cannot bring along, or whose example is still to be written.
 const KINDS_WITHOUT: &[(&str, &str)] = &[
     ("io.l5d.commonMetrics", "does nothing but warn that it does nothing"),
+    (
+        "io.l5d.k8s",
+        "needs a cluster: conformance.rs shows it on a real API, proxy/tests/keys on a scripted one",
+    ),
+    ("io.l5d.k8s.ns", "as io.l5d.k8s"),
+    ("io.l5d.k8s.external", "as io.l5d.k8s"),
     ("io.l5d.ingress", "needs a cluster: proxy/tests/keys/ingress.rs shows it on a scripted API"),
     ("io.l5d.k8s.configMap", "needs a cluster: proxy/tests/keys/config_map.rs shows it on a scripted API"),
     ("io.l5d.k8s.daemonset", "as io.l5d.k8s.configMap"),

@@ -205,3 +205,6 @@ impl std::fmt::Debug for KubernetesNamer {
         f.debug_struct("KubernetesNamer").field("names", &self.watches()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ const STEADY: Duration = Duration::from_secs(5);
 
 /// How long a watch outlives its last reader: long enough for a reader that follows on another. Names that are used are
 /// kept longer by whoever reads the watch.
-const IDLE: Duration = Duration::from_secs(1);
+pub(crate) const IDLE: Duration = Duration::from_millis(100);
 
 /// Why a stream is not read any more.
 enum End {

@@ -49,6 +49,8 @@ struct Inner {
     /// The same for watches.
     watches: VecDeque<Fault>,
     all_watches: Option<Fault>,
+    /// Collections that nobody may read.
+    refused: Vec<String>,
     asked: Vec<String>,
     streams: usize,
     /// Connections that were accepted before have to end.
@@ -141,6 +143,11 @@ impl KubeApi {
     /// All watches, or none any more, go wrong so.
     pub fn fail_all_watches(&self, fault: Option<Fault>) {
         self.change(|inner| inner.all_watches = fault);
+    }
+
+    /// Answers 403 to whoever wants objects of this collection, such as `endpoints`.
+    pub fn refuse(&self, plural: &str) {
+        self.change(|inner| inner.refused.push(plural.to_owned()));
     }
 
     /// Ends all streams as an API does it: in good order.

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::cluster::Cluster;
+use crate::watch::IDLE;
 
 /// How often a name of nothing that is not watched is asked for: once in so long, and all of them together no more often
 /// than once in the second time.
@@ -183,6 +184,8 @@ impl<L: Look> Names<L> {
                 }
             };
             self.follow(name, item).await;
+            // Its watches end a moment later; until then they count.
+            tokio::time::sleep(2 * IDLE).await;
             drop(permit);
             self.rest().await;
         }

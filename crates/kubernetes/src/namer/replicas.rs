@@ -159,3 +159,6 @@ fn collect<'a>(
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! are left out; nothing has a blank.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use crate::addr::{Addr, Address, Meta};
 use crate::delegation::{Delegation, Kind};
@@ -128,10 +129,18 @@ fn addr(out: &mut String, addr: &Addr) {
 }
 
 fn address(out: &mut String, address: &Address) {
-    let (ip, port) = (address.socket.ip(), address.socket.port());
+    let (ip, port) = (whole_ip(address.socket.ip()), address.socket.port());
     write!(out, "{{\"ip\":\"{ip}\",\"port\":{port},\"meta\":").expect("writing to a string");
     meta(out, address.weighed.then_some(address.weight), &address.meta);
     out.push('}');
+}
+
+/// An IP as the JVM writes it: of IPv6 every part, none left out.
+fn whole_ip(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => ip.segments().map(|part| format!("{part:x}")).join(":"),
+    }
 }
 
 fn meta(out: &mut String, weight: Option<f64>, meta: &Meta) {

@@ -10,6 +10,7 @@ mod dns;
 mod ending;
 mod entrance;
 mod ingress;
+mod kubernetes_namers;
 mod naming;
 mod requests;
 mod resilience;

@@ -159,6 +159,11 @@ impl Wanted {
         wanted
     }
 
+    /// Whether it is about the collection with this name.
+    pub(super) fn is_of(&self, plural: &str) -> bool {
+        self.collection.rsplit('/').next() == Some(plural)
+    }
+
     pub(super) fn is(&self, collection: &str, object: &Value) -> bool {
         let meta = &object["metadata"];
         let says = |key: &str, wanted: &Option<String>| {

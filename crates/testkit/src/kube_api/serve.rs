@@ -56,6 +56,9 @@ impl Connection {
             let wanted = Wanted::parse(&target);
             let fault = self.with(|inner| {
                 inner.asked.push(target);
+                if inner.refused.iter().any(|refused| wanted.is_of(refused)) {
+                    return Some(Fault::Status(403));
+                }
                 let (queue, all) = match wanted.watch {
                     true => (&mut inner.watches, &inner.all_watches),
                     false => (&mut inner.lists, &inner.all_lists),

@@ -1,0 +1,101 @@
+//! Keys of the namers of Kubernetes, on a scripted API.
+
+use super::*;
+use serde_json::json;
+use testkit::KubeApi;
+
+/// An API with the Service `web` of the namespace `prod`: one replica, a load balancer, and the label `version: v1`.
+async fn api() -> KubeApi {
+    let api = KubeApi::start().await;
+    let meta = json!({"name": "web", "namespace": "prod", "labels": {"version": "v1"}});
+    api.put(json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"ports": [{"name": "http", "port": 80}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+    }));
+    api.put(json!({
+        "apiVersion": "v1", "kind": "Endpoints", "metadata": meta,
+        "subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 8080}]}],
+    }));
+    api
+}
+
+async fn bound_to(running: &Running, path: &str, expected: &str) {
+    eventually(PATIENCE, &format!("{path} {expected}"), || async { running.bound(path).await == expected })
+        .await;
+}
+
+/// `host`, `port`, `prefix`, `labelSelector` of `io.l5d.k8s`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn services() {
+    let api = api().await;
+    let at = format!("host: 127.0.0.1, port: {}", api.port());
+    let namers = format!(
+        "namers:\n- {{kind: io.l5d.k8s, {at}}}\n\
+         - {{kind: io.l5d.k8s, {at}, prefix: /lab, labelSelector: version}}"
+    );
+    let running = start(&namers, "  dtab: /svc => /#/io.l5d.k8s; /lab => /#/lab").await;
+    bound_to(&running, "/svc/prod/http/web", "/#/io.l5d.k8s/prod/http/web 10.0.0.1:8080").await;
+    bound_to(&running, "/lab/prod/80/web/v1", "/#/lab/prod/80/web/v1 10.0.0.1:80").await;
+    assert_eq!(running.bound("/svc/prod/http/none").await, running.bound("/lab/prod/80/web/v2").await);
+    assert!(api.asked().iter().any(|asked| asked.starts_with("/api/v1/namespaces/prod/endpoints?")));
+    running.stop().await;
+}
+
+/// Without `host` and `port` it is `localhost:8001`, where nobody runs in a pod and has no kubeconfig; with one of them the
+/// other is the default.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn only_a_port() {
+    let api = api().await;
+    let running = start(
+        &format!("namers: [{{kind: io.l5d.k8s, port: {}}}]", api.port()),
+        "  dtab: /svc => /#/io.l5d.k8s",
+    )
+    .await;
+    bound_to(&running, "/svc/prod/http/web", "/#/io.l5d.k8s/prod/http/web 10.0.0.1:8080").await;
+    running.stop().await;
+}
+
+/// `envVar`, `prefix` and `labelSelector` of `io.l5d.k8s.ns`. The environment of a test is what cargo gives it: one of its
+/// variables has to do for a namespace.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_namespace() {
+    let api = KubeApi::start().await;
+    let namespace = std::env::var("CARGO_PKG_NAME").expect("cargo sets it");
+    let meta = json!({"name": "web", "namespace": namespace, "labels": {"version": "v1"}});
+    api.put(json!({
+        "apiVersion": "v1", "kind": "Endpoints", "metadata": meta,
+        "subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 8080}]}],
+    }));
+    let at = format!("host: 127.0.0.1, port: {}, envVar: CARGO_PKG_NAME", api.port());
+    let namers = format!(
+        "namers:\n- {{kind: io.l5d.k8s.ns, {at}}}\n\
+         - {{kind: io.l5d.k8s.ns, {at}, prefix: /own, labelSelector: version}}"
+    );
+    let running = start(&namers, "  dtab: /svc => /#/io.l5d.k8s.ns; /lab => /#/own").await;
+    bound_to(&running, "/svc/http/web", "/#/io.l5d.k8s.ns/http/web 10.0.0.1:8080").await;
+    bound_to(&running, "/lab/http/web/v1", "/#/own/http/web/v1 10.0.0.1:8080").await;
+    running.stop().await;
+    let unset = "namers: [{kind: io.l5d.k8s.ns, envVar: WAYLEAVE_TEST_UNSET}]";
+    let refused = try_start_in(tempfile::tempdir().expect("a folder"), unset, "").await;
+    let text = refused.map(|_| ()).expect_err("the variable is not set").to_string();
+    assert!(text.contains("could not find namespace for envVar"), "{text}");
+}
+
+/// `prefix`, `labelSelector` and `experimental` of `io.l5d.k8s.external`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn load_balancers() {
+    let api = api().await;
+    let at = format!("host: 127.0.0.1, port: {}, experimental: true", api.port());
+    let namers = format!(
+        "namers:\n- {{kind: io.l5d.k8s.external, {at}}}\n\
+         - {{kind: io.l5d.k8s.external, {at}, prefix: /out, labelSelector: version}}"
+    );
+    let running = start(&namers, "  dtab: /svc => /#/io.l5d.k8s.external; /lab => /#/out").await;
+    bound_to(&running, "/svc/prod/http/web", "/#/io.l5d.k8s.external/prod/http/web 192.0.2.1:80").await;
+    bound_to(&running, "/lab/prod/http/web/v1", "/#/out/prod/http/web/v1 192.0.2.1:80").await;
+    running.stop().await;
+    let text =
+        "namers: [{kind: io.l5d.k8s.external}]\nrouters: [{protocol: http, servers: [{port: 4140}]}]\n";
+    let refused = document::load("linkerd.yaml", text.as_bytes()).expect_err("experimental").to_string();
+    assert!(refused.contains("The /#/io.l5d.k8s.external namer is experimental"), "{refused}");
+}
