@@ -10,7 +10,7 @@ const FOLDER: &str = "TESTKIT_CLUSTER_FOLDER";
 
 /// Processes whose command line names `word`.
 pub(crate) fn processes(word: &str) -> Vec<String> {
-    let lines = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+    let lines = fs::read_dir("/proc").expect("/proc can be read").filter_map(|entry| {
         let folder = entry.ok()?.path();
         let _number: u32 = folder.file_name()?.to_str()?.parse().ok()?;
         let line = fs::read(folder.join("cmdline")).ok()?;

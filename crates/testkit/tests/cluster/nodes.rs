@@ -77,3 +77,28 @@ async fn three_nodes_run_pods_that_find_one_another() {
         all.flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with(&prefix))
     }));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "real nodes: .ci/long cluster"]
+async fn two_clusters_side_by_side_and_a_node_that_loses_its_power() {
+    let (one, other) = tokio::join!(
+        Cluster::start("one of two clusters", Level::Real(1)),
+        Cluster::start("the other of two clusters", Level::Real(1)),
+    );
+    let (Some(one), Some(other)) = (one, other) else { return };
+    one.load(&[Image::helloworld()]).await;
+    one.apply(PODS).await;
+    one.kubectl(&["rollout", "status", "daemonset/local", "--timeout=120s"]).await;
+    assert_eq!(other.get("/api/v1/namespaces/default/pods").await["items"], serde_json::json!([]));
+
+    let url = format!("http://{}:4140/", one.node_address(1));
+    let ask = ["curl", "-sSf", "--max-time", "2", &url];
+    one.run_at(0, &ask).await.unwrap();
+    other.run_at(0, &ask).await.unwrap_err();
+    one.cut(1);
+    one.run_at(0, &ask).await.unwrap_err();
+    // A power cut takes no part of the control plane with it, and what is switched on again has its pods again.
+    one.switch_on_again(1);
+    eventually(PATIENCE * 6, "the pod of before", || async { one.run_at(0, &ask).await.is_ok() }).await;
+    other.node_ready(1).await;
+}
