@@ -25,6 +25,7 @@ pub use decode::{Context, Declared, Decode, Object, OneOrMore, Places, default_o
 pub use fault::{Fault, Faults, Reason, Severity};
 pub use meta::{Bounds, FamilyMeta, FormerMeta, KeyMeta, KindMeta, ObjectMeta, OnlyMeta, Type};
 pub use naming::inner_span;
+pub use nearest::nearest;
 pub use node::{Entry, Node, Scalar, Style, Value};
 pub use parse::Document;
 pub use reference::{keys_without_effect, reference};

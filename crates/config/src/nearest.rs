@@ -1,7 +1,7 @@
 //! The known name a mistyped one was probably meant to be.
 
 /// The candidate nearest to `name`, if any is near enough to be worth suggesting.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = name.to_lowercase().chars().take(MAX_LENGTH).collect();
     let allowed = 1 + wanted.len() / 4;
     let scored = candidates.map(|candidate| {

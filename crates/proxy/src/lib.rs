@@ -4,6 +4,7 @@
 
 mod access_logs;
 mod administration;
+pub mod cluster_check;
 mod delegator;
 pub mod document;
 mod ending;

@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod cluster;
 pub mod head;
 pub mod kube_api;
 pub mod load;
@@ -26,7 +27,7 @@ pub use load::{Load, Report};
 pub use metrics::Metrics;
 pub use pace::Pace;
 pub use ports::free_port;
-pub use process::{Process, wayleave_binary};
+pub use process::{Process, helloworld_binary, wayleave_binary};
 pub use wait::{PATIENCE, eventually, within};
 pub use world::{Setup, World};
 

@@ -19,25 +19,35 @@ pub fn wayleave_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("WAYLEAVE_BIN") {
         Some(path) => path.into(),
-        None => build(),
+        None => build("wayleave"),
     })
 }
 
+/// The `helloworld` binary of the same profile, brought up to date once in each test program.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn helloworld_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build("helloworld"))
+}
+
 /// Cargo itself says when there is nothing to do: a test never runs a stale binary.
-fn build() -> PathBuf {
+fn build(package: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a process knows its program");
-    let folder = test.ancestors().nth(2).expect("tests are in target/<profile>/deps").to_owned();
+    let mut folders = test.ancestors().skip(1).filter(|folder| !folder.ends_with("deps"));
+    let folder = folders.next().expect("tests are in target/<profile>/deps, programs beside it").to_owned();
     let profile = match folder.file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
         Some(other) => other,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "-p", "wayleave", "--profile", profile])
+        .args(["build", "--quiet", "-p", package, "--profile", profile])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status();
-    assert!(status.is_ok_and(|s| s.success()), "cannot build the wayleave binary");
-    folder.join("wayleave")
+    assert!(status.is_ok_and(|s| s.success()), "cannot build the {package} binary");
+    folder.join(package)
 }
 
 /// A running program whose output goes to a file. It is killed when dropped.

@@ -45,8 +45,9 @@ const STATICS: &[(&str, &str)] = &[
     ("crates/balance/src/budget.rs", "never changes: its address tells threads apart"),
     ("crates/router/src/client.rs", "numbers only have to differ"),
     ("crates/router/src/endpoint.rs", "numbers only have to differ"),
+    ("crates/testkit/src/cluster/program.rs", "the bed's program is built once in each test program"),
     ("crates/testkit/src/ports.rs", "ports are a resource of the machine"),
-    ("crates/testkit/src/process.rs", "the binary is built once in each test program"),
+    ("crates/testkit/src/process.rs", "binaries are built once in each test program"),
 ];
 
 fn root() -> PathBuf {

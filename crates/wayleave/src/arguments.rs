@@ -36,7 +36,8 @@ pub(crate) enum Command {
     /// Run a proxy on a Linkerd 1.x configuration file
     #[command(after_help = SIGNALS_AND_CODES)]
     Proxy(Proxy),
-    /// Check configuration files without starting anything: exit code 0 when all of them would start, else 1
+    /// Check configuration files without starting anything: exit code 0 when all of them would start, else 1. With
+    /// --kubernetes, also whether the cluster has what they need
     Check(Check),
     /// Print the JSON Schema of configurations, for editors and other programs
     Schema,
@@ -111,11 +112,28 @@ fn refuse(arguments: &[OsString], error: &clap::Error) -> ! {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The configurations: YAML or JSON files, `-` for standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "kubernetes", value_name = "FILE")]
     pub(crate) files: Vec<OsString>,
-    /// For people, or a JSON list with an object for each fault: file, line, column, severity, reason, message, hint
+    /// Ask the Kubernetes cluster for what the configurations need of it: rights, nodes, Services and ports, ingress rules.
+    /// In a pod the API is asked as the proxy would, elsewhere as kubectl would
+    #[arg(long)]
+    pub(crate) kubernetes: bool,
+    /// With --kubernetes: look at the rights of this service account, not at those of whoever asks
+    #[arg(long, value_name = "NAMESPACE/NAME", requires = "kubernetes", value_parser = service_account)]
+    pub(crate) service_account: Option<(String, String)>,
+    /// For people, or a JSON list with an object for each fault: file, line, column, severity, reason, message, hint; with
+    /// --kubernetes an object: success, and categories with their checks
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
+}
+
+fn service_account(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok((namespace.to_owned(), name.to_owned()))
+        }
+        _ => Err("expected NAMESPACE/NAME".to_owned()),
+    }
 }
 
 /// Who reads the output.

@@ -1,6 +1,8 @@
 //! `wayleave check`: everything that can be said about a configuration without starting it. `wayleave proxy` reads its
 //! file the same way, so that what passes here starts there.
 
+mod kubernetes;
+
 use crate::arguments::{self, Format};
 use proxy::document::{self, Document};
 use serde_json::{Value, json};
@@ -51,10 +53,15 @@ fn name(path: &OsStr) -> String {
     if path == "-" { "standard input".to_owned() } else { path.to_string_lossy().into_owned() }
 }
 
-/// `wayleave check`: exit code 0 when every file would start, 1 otherwise; warnings are shown and change nothing.
+/// `wayleave check`: exit code 0 when every file would start, 1 otherwise; warnings are shown and change nothing. A cluster is
+/// only asked when the files are good.
 pub(crate) fn check(arguments: &arguments::Check) -> ExitCode {
     let checked: Vec<_> = arguments.files.iter().map(|path| (name(path), load(path))).collect();
     let good = checked.iter().all(|(_, result)| result.is_ok());
+    if arguments.kubernetes && good {
+        let documents: Vec<_> = checked.into_iter().filter_map(|(_, result)| result.ok()).collect();
+        return kubernetes::check(&documents, arguments);
+    }
     let text = match arguments.output {
         Format::Text => checked.iter().map(|(name, result)| shown(name, result)).collect(),
         Format::Json => {
