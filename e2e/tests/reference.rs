@@ -163,6 +163,21 @@ const STARTS: &[Row] = &[
     ),
 ];
 
+/// Those that need a cluster to route: here they start, answer on these ports (a router's and the admin server's) and end
+/// well. What they do in a cluster, tests of the walkthroughs show.
+const CLUSTER: &[(&str, u16, u16)] = &[
+    ("linkerd-examples/add-steps/k8s/add-steps.yml#0", 4140, 9990),
+    ("linkerd-examples/getting-started/k8s/linkerd.yml#0", 4140, 9990),
+    ("linkerd-examples/k8s-daemonset/k8s/linkerd-cni-legacy.yml#0", 4140, 9990),
+    ("linkerd-examples/k8s-daemonset/k8s/linkerd-cni.yml#0", 4140, 9990),
+    ("linkerd-examples/k8s-daemonset/k8s/linkerd-ingress-controller.yml#0", 80, 9990),
+    ("linkerd-examples/k8s-daemonset/k8s/linkerd-ingress.yml#0", 4142, 9990),
+    ("linkerd-examples/k8s-daemonset/k8s/linkerd-latency.yml#0", 4140, 9990),
+    ("linkerd-examples/k8s-daemonset/k8s/linkerd.yml#0", 4140, 9990),
+    ("linkerd/linkerd/examples/k8s-servicemesh.yaml", 4140, 9990),
+    ("linkerd/linkerd/examples/k8s.yaml", 4140, 9990),
+];
+
 /// Configurations of another program that happen to have routers.
 const OTHERS: &[&str] = &["linkerd-examples/linkerd-tcp/linkerd-tcp.yml"];
 
@@ -204,7 +219,10 @@ async fn known_configurations() {
                 Ok(()) => routes(document, row, &root, 4).await,
                 fault => fault,
             },
-            None => refused(document, &root).await,
+            None => match CLUSTER.iter().find(|(id, ..)| *id == document.id) {
+                Some((_, router, admin)) => starts(document, &root, [*router, *admin]).await,
+                None => refused(document, &root).await,
+            },
         };
         if let Err(fault) = said {
             faults.push(format!("{}: {fault}", document.id));
@@ -221,7 +239,7 @@ fn start(document: &Document, folder: &Path, workers: usize) -> Process {
         fs::write(&config, &document.text).expect("the temporary folder can be written");
     }
     // The reference may be read-only, so the log goes elsewhere; `exec` keeps the process number.
-    let script = "cd \"$0\" && exec \"$@\"";
+    let script = "cd \"$0\" && export POD_IP=10.0.0.1 NODE_NAME=n POD_NAMESPACE=default && exec \"$@\"";
     let program = wayleave_binary().display().to_string();
     let args = [
         "-c",
@@ -274,6 +292,25 @@ async fn routes(document: &Document, row: &Row, root: &Path, workers: usize) -> 
         return Err(format!("{pong:?} {answer:?} {seen} {status}: {}", process.log()));
     }
     Ok(())
+}
+
+async fn starts(document: &Document, root: &Path, ports: [u16; 2]) -> Result<(), String> {
+    let mut process = start(document, root, 1);
+    eventually(testkit::PATIENCE, &document.id, || {
+        let ended = process.ended().is_some();
+        async move {
+            let listens =
+                async |port: u16| Client::try_connect(SocketAddr::from(([127, 0, 0, 1], port))).await.is_ok();
+            ended || (listens(ports[0]).await && listens(ports[1]).await)
+        }
+    })
+    .await;
+    if let Some(status) = process.ended() {
+        return Err(format!("{status}: {}", process.log()));
+    }
+    process.signal("TERM");
+    let status = process.wait(testkit::PATIENCE).await;
+    if status.success() { Ok(()) } else { Err(format!("{status}: {}", process.log())) }
 }
 
 async fn refused(document: &Document, root: &Path) -> Result<(), String> {

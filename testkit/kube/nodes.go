@@ -111,6 +111,8 @@ func join(ctx context.Context, client kubernetes.Interface, number int) error {
 		}},
 		NodeInfo: core.NodeSystemInfo{OperatingSystem: "linux", Architecture: "amd64", KubeletVersion: "played"},
 	}
+	// Whatever else has been said of it since: the controllers are quick with taints.
+	node.ResourceVersion = ""
 	_, err = client.CoreV1().Nodes().UpdateStatus(ctx, node, meta.UpdateOptions{})
 	return err
 }

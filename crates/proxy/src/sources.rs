@@ -118,7 +118,7 @@ impl Sources {
                 None => router(from, &namers, last, &parts)?,
             };
             let known = last.map_or(&[][..], |last| &last.routers).iter().chain(&routers);
-            let ingress = ingress(from, known, &parts);
+            let ingress = ingress(from, &known, &parts);
             routers.push(Router { ingress, ..router });
         }
         let bare = Interpreter::from(Arc::new(Namers::new(dns.clone())));
@@ -186,7 +186,7 @@ fn router(
 /// The rules for a router's identifiers; those that are configured the same as one of a router in `known` are the same.
 fn ingress<'a>(
     from: &doc::HttpRouter,
-    known: impl Iterator<Item = &'a Router> + Clone,
+    known: &(impl Iterator<Item = &'a Router> + Clone),
     parts: &Parts<'_>,
 ) -> Vec<Arc<IngressSource>> {
     let known = || known.clone().flat_map(|router| &router.ingress);

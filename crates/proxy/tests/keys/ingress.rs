@@ -17,10 +17,10 @@ fn router(api: &KubeApi, keys: &str, to: &[(&str, SocketAddr)]) -> String {
 
 /// An Ingress of the namespace `ns`: one rule for `host`, all paths, to the port `http` of `service`.
 fn ingress(name: &str, class: Option<&str>, host: &str, service: &str) -> Value {
-    in_namespace("ns", name, class, json!([{ "host": host, "http": { "paths": [path("", "", service)] } }]))
+    in_namespace("ns", name, class, &json!([{ "host": host, "http": { "paths": [path("", "", service)] } }]))
 }
 
-fn in_namespace(namespace: &str, name: &str, class: Option<&str>, rules: Value) -> Value {
+fn in_namespace(namespace: &str, name: &str, class: Option<&str>, rules: &Value) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
         "metadata": { "namespace": namespace, "name": name },
@@ -69,7 +69,7 @@ async fn live_rules() {
     api.delete(&web);
     running.soon("web", "/", NOBODY).await;
     let rules = json!([{ "http": { "paths": [path("Exact", "/x", "one"), path("Prefix", "/x", "two")] } }]);
-    api.put(in_namespace("ns", "paths", None, rules));
+    api.put(in_namespace("ns", "paths", None, &rules));
     running.soon("web", "/x?q", "one").await;
     running.soon("web", "/x/y", "two").await;
     running.soon("web", "/xy", NOBODY).await;
@@ -83,7 +83,7 @@ async fn which_objects_count() {
     let api = KubeApi::start().await;
     let all = json!([{ "http": { "paths": [path("Prefix", "/", "s")] } }]);
     let backend = json!({ "service": { "name": "s", "port": { "name": "http" } } });
-    let mut default = in_namespace("default", "default", None, json!([]));
+    let mut default = in_namespace("default", "default", None, &json!([]));
     default["spec"]["defaultBackend"] = backend;
     let class = |controller: &str| {
         json!({
@@ -101,12 +101,12 @@ async fn which_objects_count() {
         running.stop().await;
         objects.iter().for_each(|object| api.delete(object));
     };
-    let inner = in_namespace("ns", "web", Some("inner"), all.clone());
+    let inner = in_namespace("ns", "web", Some("inner"), &all);
     check("", &[&inner], NOBODY).await;
     check(", ingressClassAnnotation: inner", &[&inner], "here").await;
     check("", &[&inner, &class("wayleave.io/ingress-controller")], "here").await;
     check("", &[&inner, &class("k8s.io/ingress-nginx")], NOBODY).await;
-    let unclassed = in_namespace("ns", "web", None, all);
+    let unclassed = in_namespace("ns", "web", None, &all);
     check(", namespace: ns", &[&unclassed], "here").await;
     check(", namespace: default", &[&unclassed], NOBODY).await;
     check("", &[&default], "here").await;
@@ -145,7 +145,7 @@ async fn status_address() {
 async fn the_api_comes_late_and_goes() {
     let here = Backend::text("here").await;
     let mut api = KubeApi::start().await;
-    api.put(in_namespace("ns", "web", None, json!([{ "http": { "paths": [path("Prefix", "/x", "s")] } }])));
+    api.put(in_namespace("ns", "web", None, &json!([{ "http": { "paths": [path("Prefix", "/x", "s")] } }])));
     api.hold_lists(true);
     let to = [("ns/http/s", here.address)];
     let early = start("", &router(&api, ", namespace: ns", &to)).await;

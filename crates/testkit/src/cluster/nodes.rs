@@ -34,7 +34,7 @@ impl Nodes {
         let folder = self.folder_of(number);
         fs::create_dir_all(folder.join("cni")).expect("the cluster's folder can be written");
         let write = |file: &str, text: &str| {
-            fs::write(folder.join(file), text).expect("the cluster's folder can be written")
+            fs::write(folder.join(file), text).expect("the cluster's folder can be written");
         };
         write("containerd.toml", &containerd(&folder));
         write("cni/bed.conflist", &network(number));

@@ -1,16 +1,17 @@
 //! Nothing of a cluster outlives the program that started it, not even when that is killed.
 
+use crate::LONG;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use testkit::cluster::{Cluster, Level};
-use testkit::{PATIENCE, eventually};
+use testkit::eventually;
 
 const FOLDER: &str = "TESTKIT_CLUSTER_FOLDER";
 
 /// Processes whose command line names `word`.
 pub(crate) fn processes(word: &str) -> Vec<String> {
-    let lines = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+    let lines = fs::read_dir("/proc").expect("/proc can be read").filter_map(|entry| {
         let folder = entry.ok()?.path();
         let _number: u32 = folder.file_name()?.to_str()?.parse().ok()?;
         let line = fs::read(folder.join("cmdline")).ok()?;
@@ -22,7 +23,7 @@ pub(crate) fn processes(word: &str) -> Vec<String> {
 
 pub(crate) async fn nothing_of(folder: &Path) {
     let word = folder.display().to_string();
-    eventually(PATIENCE, &format!("nothing left of {word}"), || async {
+    eventually(LONG, &format!("nothing left of {word}"), || async {
         !folder.exists() && processes(&word).is_empty()
     })
     .await;
@@ -55,7 +56,7 @@ async fn a_cluster_goes_with_its_program() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    eventually(PATIENCE * 9, "a cluster in the other program", || async { told.exists() }).await;
+    eventually(LONG, "a cluster in the other program", || async { told.exists() }).await;
     let folder = fs::read_to_string(&told).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();

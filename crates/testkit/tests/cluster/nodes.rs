@@ -1,9 +1,10 @@
 //! Real nodes: what only they can show. `.ci/long cluster` runs these.
 
+use crate::LONG;
 use crate::leftovers::{nothing_of, processes};
 use std::fs;
 use testkit::cluster::{Cluster, Image, Level};
-use testkit::{PATIENCE, eventually};
+use testkit::eventually;
 
 const PODS: &str = "
 apiVersion: apps/v1
@@ -45,8 +46,8 @@ async fn three_nodes_run_pods_that_find_one_another() {
     let (folder, prefix) = (cluster.folder().to_owned(), cluster.prefix().unwrap().to_owned());
     cluster.load(&[Image::helloworld()]).await;
     cluster.apply(PODS).await;
-    cluster.kubectl(&["rollout", "status", "daemonset/local", "--timeout=120s"]).await;
-    cluster.kubectl(&["wait", "--for=condition=Ready", "pod/caller", "--timeout=60s"]).await;
+    cluster.kubectl(&["rollout", "status", "daemonset/local", "--timeout=180s"]).await;
+    cluster.kubectl(&["wait", "--for=condition=Ready", "pod/caller", "--timeout=180s"]).await;
 
     for node in 1..=3 {
         let url = format!("http://{}:4140/", cluster.node_address(node));
@@ -54,7 +55,7 @@ async fn three_nodes_run_pods_that_find_one_another() {
     }
     for name in ["local", "local.default.svc.cluster.local", "node-2:4140"] {
         let url = format!("http://{name}/");
-        eventually(PATIENCE, &url, || async {
+        eventually(LONG, &url, || async {
             let args = ["exec", "caller", "--", "curl", "-sSf", "--max-time", "2", &url];
             cluster.try_kubectl(&args).await.is_ok()
         })
@@ -76,4 +77,29 @@ async fn three_nodes_run_pods_that_find_one_another() {
     assert!(fs::read_dir("/run/netns").map_or(true, |all| {
         all.flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with(&prefix))
     }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "real nodes: .ci/long cluster"]
+async fn two_clusters_side_by_side_and_a_node_that_loses_its_power() {
+    let (one, other) = tokio::join!(
+        Cluster::start("one of two clusters", Level::Real(1)),
+        Cluster::start("the other of two clusters", Level::Real(1)),
+    );
+    let (Some(one), Some(other)) = (one, other) else { return };
+    one.load(&[Image::helloworld()]).await;
+    one.apply(PODS).await;
+    one.kubectl(&["rollout", "status", "daemonset/local", "--timeout=180s"]).await;
+    assert_eq!(other.get("/api/v1/namespaces/default/pods").await["items"], serde_json::json!([]));
+
+    let url = format!("http://{}:4140/", one.node_address(1));
+    let ask = ["curl", "-sSf", "--max-time", "2", &url];
+    one.run_at(0, &ask).await.unwrap();
+    other.run_at(0, &ask).await.unwrap_err();
+    one.cut(1);
+    one.run_at(0, &ask).await.unwrap_err();
+    // A power cut takes no part of the control plane with it, and what is switched on again has its pods again.
+    one.switch_on_again(1);
+    eventually(LONG, "the pod of before", || async { one.run_at(0, &ask).await.is_ok() }).await;
+    other.node_ready(1).await;
 }
