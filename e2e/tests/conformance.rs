@@ -2,9 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use testkit::wayleave_binary;
+use testkit::cluster::{Cluster, Level};
+use testkit::{each_width, wayleave_binary};
 
 /// The steering repository's folder beside this one.
 fn shared(path: &str) -> Option<PathBuf> {
@@ -26,8 +28,9 @@ fn recorded(cases: &str) -> Option<PathBuf> {
     path
 }
 
-/// What `replay.py` says of some cases: its output and its complaints.
-fn replay(cases: &Path, workers: usize, options: &[&OsStr]) -> (String, String) {
+/// What `replay.py` says of some cases: its output and its complaints. `api` is the front of a Kubernetes API, for those
+/// that need one.
+fn replay(cases: &Path, workers: usize, options: &[&OsStr], api: Option<SocketAddr>) -> (String, String) {
     let replay = shared("conformance/replay.py").expect("beside its cases");
     let command = format!("{} proxy --workers {workers}", wayleave_binary().display());
     let output = Command::new("python3")
@@ -35,6 +38,7 @@ fn replay(cases: &Path, workers: usize, options: &[&OsStr]) -> (String, String) 
         .args(["check", "--verbose", "--cmd", &command])
         .args(options)
         .arg(cases)
+        .envs(api.map(|front| ("REPLAY_K8S", front.to_string())))
         .output()
         .expect("python3 is installed");
     let [out, err] = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
@@ -43,8 +47,17 @@ fn replay(cases: &Path, workers: usize, options: &[&OsStr]) -> (String, String) 
 
 fn check(cases: &str, workers: usize) {
     if let Some(cases) = recorded(cases) {
-        check_file(&cases, workers);
+        check_file(&cases, workers, None);
     }
+}
+
+/// As [`check`], over the objects of a real API server.
+async fn check_on_cluster(cases: &'static str, workers: usize) {
+    let Some(path) = recorded(cases) else { return };
+    let Some(cluster) = Cluster::start(cases, Level::Api).await else { return };
+    let front = cluster.front();
+    let done = tokio::task::spawn_blocking(move || check_file(&path, workers, Some(front))).await;
+    done.unwrap_or_else(|failed| panic!("{cases} with {workers} workers: {failed}"));
 }
 
 /// As [`check`], with parts that are not built yet put into others: each text by another, everywhere in the file.
@@ -58,13 +71,13 @@ fn check_without(cases: &str, workers: usize, not_built: &[(&str, &str)]) {
     let folder = tempfile::tempdir().expect("a folder");
     let edited = folder.path().join(cases);
     fs::write(&edited, text).expect("the folder can be written");
-    check_file(&edited, workers);
+    check_file(&edited, workers, None);
 }
 
-fn check_file(cases: &Path, workers: usize) {
+fn check_file(cases: &Path, workers: usize, api: Option<SocketAddr>) {
     let deviations = docs("deviations.txt");
     let options = [OsStr::new("--deviations"), deviations.as_os_str()];
-    let (said, errors) = replay(cases, workers, &options);
+    let (said, errors) = replay(cases, workers, &options, api);
     let differs: Vec<&str> = said.lines().filter_map(|l| l.strip_prefix("DIFFERS ")).collect();
     assert!(differs.is_empty(), "{said}\n{errors}");
     let summary = said.lines().rfind(|l| l.contains("as recorded")).expect("replay.py sums up");
@@ -78,7 +91,7 @@ const POOLS: [&str; 4] = ["connects", "connections", "connect_latency_ms", "pool
 /// more than those may be.
 fn check_metrics(cases: &str, workers: usize) {
     let Some(cases) = recorded(cases) else { return };
-    let (said, errors) = replay(&cases, workers, &[]);
+    let (said, errors) = replay(&cases, workers, &[], None);
     let listed = fs::read_to_string(docs("deviations-metrics.txt")).expect("the list is there");
     let listed: Vec<&str> = listed.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     let pool = |line: &str| workers > 1 && POOLS.iter().any(|name| line.contains(name));
@@ -142,6 +155,12 @@ recorded! {
     access_log: "accesslog-http.json",
     names: "names-open.json",
 }
+
+async fn kubernetes_names(workers: usize) {
+    check_on_cluster("k8s-names-open.json", workers).await;
+}
+
+each_width!(kubernetes_names);
 
 /// What the recorded configurations of the admin server have that is not built yet: HTTP/2.
 const H2: (&str, &str) = ("protocol: h2", "protocol: http");
