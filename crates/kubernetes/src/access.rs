@@ -29,9 +29,6 @@ pub enum Access {
     Nearest,
 }
 
-/// Where `kubectl proxy` listens by itself.
-const PROXY: (&str, u16) = ("localhost", 8001);
-
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -48,6 +45,9 @@ pub(crate) struct Made {
 }
 
 impl Access {
+    /// Host and port where `kubectl proxy` listens by itself, and which configurations mean when they name neither.
+    pub const PROXY: (&str, u16) = ("localhost", 8001);
+
     /// The address in plain HTTP.
     pub fn address(host: &str, port: u16) -> Access {
         Access::Address { host: host.into(), port }
@@ -57,14 +57,14 @@ impl Access {
     pub(crate) async fn connect(&self) -> Result<Made, String> {
         match self {
             Access::Address { host, port } => match in_cluster() {
-                Some(made) if (&**host, *port) == PROXY && !listens(host, *port).await => made,
+                Some(made) if (&**host, *port) == Access::PROXY && !listens(host, *port).await => made,
                 _ => plain(host, *port),
             },
             Access::Nearest => match in_cluster() {
                 Some(made) => made,
                 None => match kubeconfig().await {
                     Some(made) => made,
-                    None => plain(PROXY.0, PROXY.1),
+                    None => plain(Access::PROXY.0, Access::PROXY.1),
                 },
             },
         }

@@ -11,9 +11,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The address configurations mean when they name none (routing.md §2.6).
-const DEFAULT: (&str, u16) = ("localhost", 8001);
-
 /// Host and port of an API as a document names it.
 type Address = (String, u16);
 
@@ -29,16 +26,16 @@ pub(super) fn clusters(documents: &[Document]) -> Vec<(Access, Needs)> {
 
 /// The cluster of this pod, else that of the kubeconfig.
 pub(super) fn nearest() -> Access {
-    access(DEFAULT.0, DEFAULT.1)
+    access(Access::PROXY.0, Access::PROXY.1)
 }
 
 fn access(host: &str, port: u16) -> Access {
     let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    if (host, port) == DEFAULT && !in_pod { Access::Nearest } else { Access::address(host, port) }
+    if (host, port) == Access::PROXY && !in_pod { Access::Nearest } else { Access::address(host, port) }
 }
 
 fn address(host: Option<&str>, port: Option<u16>) -> Address {
-    (host.unwrap_or(DEFAULT.0).to_owned(), port.unwrap_or(DEFAULT.1))
+    (host.unwrap_or(Access::PROXY.0).to_owned(), port.unwrap_or(Access::PROXY.1))
 }
 
 struct Found<'a> {

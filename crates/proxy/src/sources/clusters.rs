@@ -30,7 +30,7 @@ impl Clusters {
     pub(crate) fn near(&self, host: Option<&str>, port: Option<u16>) -> Cluster {
         match (host, port) {
             (None, None) => self.reached_by(&Access::Nearest),
-            _ => self.of(host.unwrap_or("localhost"), port.unwrap_or(8001)),
+            _ => self.of(host.unwrap_or(Access::PROXY.0), port.unwrap_or(Access::PROXY.1)),
         }
     }
 
