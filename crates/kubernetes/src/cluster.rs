@@ -34,6 +34,9 @@ pub struct Settings {
     pub names: usize,
     /// How many of them may be names of nothing; further ones are asked for now and then only; 500.
     pub absent: usize,
+    /// How many watches there may be, whoever wants them: as many as names need, and 1,000 for what a configuration names
+    /// (dtabs, ingress rules, DaemonSets); 10,000. Further ones fail, and begin when others have ended.
+    pub watches: usize,
     /// How many lists may be asked for at a time; 64.
     pub lists: usize,
 }
@@ -46,6 +49,7 @@ impl Default for Settings {
             relist: Duration::from_secs(300),
             names: 3_000,
             absent: 500,
+            watches: 10_000,
             lists: 64,
         }
     }
@@ -66,6 +70,7 @@ pub(crate) struct Shared {
     /// By path and query of the collection.
     slots: Mutex<HashMap<String, Slot>>,
     permits: Arc<Semaphore>,
+    places: Semaphore,
     lists: Semaphore,
     sample: Sample,
 }
@@ -93,6 +98,7 @@ impl Cluster {
             handle: handle.clone(),
             slots: Mutex::default(),
             permits: Arc::new(Semaphore::new(settings.names)),
+            places: Semaphore::new(settings.watches),
             lists: Semaphore::new(settings.lists),
             sample: Sample::default(),
             settings,
@@ -205,6 +211,16 @@ impl Shared {
         Arc::clone(&self.permits).acquire_owned().await.expect("never closed")
     }
 
+    /// A place among the watches, if there is one left.
+    pub(crate) fn free_place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
+    }
+
+    /// A place among the watches, when there is one.
+    pub(crate) async fn place(&self) -> SemaphorePermit<'_> {
+        self.places.acquire().await.expect("never closed")
+    }
+
     /// A turn to ask for a list.
     pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
         self.lists.acquire().await.expect("never closed")
@@ -212,12 +228,27 @@ impl Shared {
 
     /// Counts a name that has to wait, and says so.
     pub(crate) fn full(&self, name: &str) -> String {
-        self.stats.refused.inc();
         let (access, limit) = (self.api.access(), self.settings.names);
-        let text = format!(
-            "{name} is not looked up in {access}: {limit} names are followed already, as many as may"
-        );
-        self.log_sample(name, &text);
+        self.refused(
+            name,
+            format!(
+                "{name} is not looked up in {access}: {limit} names are followed already, as many as may"
+            ),
+        )
+    }
+
+    /// Counts a watch that has to wait, and says so.
+    pub(crate) fn crowded(&self, path: &str) -> String {
+        let (access, limit) = (self.api.access(), self.settings.watches);
+        self.refused(
+            path,
+            format!("{path} is not watched in {access}: there are {limit} watches already, as many as may"),
+        )
+    }
+
+    fn refused(&self, what: &str, text: String) -> String {
+        self.stats.refused.inc();
+        self.log_sample(what, &text);
         text
     }
 

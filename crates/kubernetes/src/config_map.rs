@@ -12,6 +12,7 @@ use telemetry::{Counter, Scope};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::{Cluster, ConfigMap};
 
@@ -102,7 +103,7 @@ impl Drop for ConfigMapDtab {
 struct Bell(Notify);
 
 impl Hook for Bell {
-    fn changed(&self, _: SourceId) {
+    fn changed(&self, _: SourceId, _: Instant) {
         self.0.notify_one();
     }
 }

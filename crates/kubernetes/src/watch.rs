@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use naming::{Publisher, State};
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::api::{Refusal, unreadable};
@@ -89,10 +90,11 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
     }
 
     async fn keep(&self) {
+        let _place = self.place().await;
         let (mut failures, mut known) = (Failures::default(), Known::default());
         loop {
             match self.list(&mut known).await {
-                Ok(()) => self.publisher.set(State::Ok((self.shape)(known.items()))),
+                Ok(heard) => self.publish(&known, heard),
                 Err(refusal) => {
                     self.refused(&refusal);
                     self.pause(&mut failures).await;
@@ -103,13 +105,28 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
         }
     }
 
-    /// Asks for all objects at once.
-    async fn list(&self, known: &mut Known<K>) -> Result<(), Refusal> {
+    /// A place among all the watches there may be; while there is none, readers are told so.
+    async fn place(&self) -> SemaphorePermit<'_> {
+        if let Some(place) = self.cluster.free_place() {
+            return place;
+        }
+        self.publisher.set(State::failed(self.cluster.crowded(self.report.path())));
+        self.cluster.place().await
+    }
+
+    fn publish(&self, known: &Known<K>, heard: Instant) {
+        self.publisher.set_heard(State::Ok((self.shape)(known.items())), heard);
+    }
+
+    /// Asks for all objects at once; when they had arrived.
+    async fn list(&self, known: &mut Known<K>) -> Result<Instant, Refusal> {
         let _turn = self.cluster.turn().await;
         let text = self.cluster.api.text(self.report.path()).await?;
+        let received = Instant::now();
+        self.received(text.len());
         known.list(serde_json::from_slice(&text).map_err(|error| unreadable(&error))?);
         self.report.heard();
-        Ok(())
+        Ok(received)
     }
 
     /// Follows the events after a list until it is time for another one.
@@ -163,8 +180,10 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
             let Some(frame) = frame.map_err(|_| silent())? else { break };
             let frame = frame.map_err(|error| Refusal::Broken(format!("the stream broke off: {error}")))?;
             let Some(data) = frame.data_ref() else { continue };
+            let received = Instant::now();
+            self.received(data.len());
             lines.push(data).map_err(Refusal::Broken)?;
-            self.take(&mut lines, known, heard)?;
+            self.take(&mut lines, known, heard, received)?;
             lines.rest();
         }
         if lines.is_half() {
@@ -175,7 +194,13 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
     }
 
     /// Takes in all events that have arrived whole; readers hear once of what came together.
-    fn take(&self, lines: &mut Lines, known: &mut Known<K>, heard: &mut bool) -> Result<(), Refusal> {
+    fn take(
+        &self,
+        lines: &mut Lines,
+        known: &mut Known<K>,
+        heard: &mut bool,
+        received: Instant,
+    ) -> Result<(), Refusal> {
         let mut result = Ok(());
         let mut changed = false;
         while let Some(line) = lines.next() {
@@ -199,9 +224,13 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
             self.report.heard();
         }
         if changed {
-            self.publisher.set(State::Ok((self.shape)(known.items())));
+            self.publish(known, received);
         }
         result
+    }
+
+    fn received(&self, bytes: usize) {
+        self.cluster.stats.bytes.add(bytes as u64);
     }
 
     /// A list was not given: what is known stays, in doubt.

@@ -14,10 +14,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use names::{Dtab, Path};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::addr::Addr;
 use crate::binding::Binding;
@@ -44,6 +45,9 @@ pub trait ReplicasFactory: Send + Sync + 'static {
     fn update(&self, replicas: &Self::Replicas, addr: &Addr) {
         replicas.update(addr);
     }
+    /// An update took effect so long after word of it had come to whoever watches its source: for metrics. Of changes that
+    /// came in quick succession and took effect together it is the time of the first.
+    fn took(&self, _: Duration) {}
 }
 
 /// How the binder goes about its work.
@@ -89,7 +93,8 @@ struct Counters {
 struct Mail<R> {
     opened: Vec<Weak<Binding<R>>>,
     dropped: Vec<(u64, Path, Dtab)>,
-    changed: HashSet<SourceId>,
+    /// Each with the moment at which the first word came that has not been taken in.
+    changed: HashMap<SourceId, Instant>,
     dtab: Option<Dtab>,
     asked: Vec<Question>,
     census: Vec<oneshot::Sender<Vec<(Path, Addr)>>>,
@@ -105,7 +110,7 @@ struct Question {
 
 impl<R> Default for Mail<R> {
     fn default() -> Self {
-        let (opened, dropped, changed) = (Vec::new(), Vec::new(), HashSet::new());
+        let (opened, dropped, changed) = (Vec::new(), Vec::new(), HashMap::new());
         let (asked, census) = (Vec::new(), Vec::new());
         Mail { opened, dropped, changed, dtab: None, asked, census, closed: false }
     }
@@ -137,9 +142,9 @@ impl<R> Inbox<R> {
 }
 
 impl<R: Send + Sync + 'static> Hook for Inbox<R> {
-    fn changed(&self, source: SourceId) {
+    fn changed(&self, source: SourceId, heard: Instant) {
         self.put(|mail| {
-            mail.changed.insert(source);
+            mail.changed.entry(source).or_insert(heard);
         });
     }
 }

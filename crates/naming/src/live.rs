@@ -62,8 +62,8 @@ pub struct SourceId(usize);
 
 /// Told that a value has changed. Called on the thread that published, under no lock; must be quick.
 pub trait Hook: Send + Sync + 'static {
-    /// `source` has a newer state than any read before this call.
-    fn changed(&self, source: SourceId);
+    /// `source` has a newer state than any read before this call; word of it came at `heard`.
+    fn changed(&self, source: SourceId, heard: Instant);
 }
 
 /// A live value whatever its type: what a reader notes down as a dependency.
@@ -153,7 +153,13 @@ impl<T: Clone + PartialEq + Send + 'static> Publisher<T> {
 
     /// Makes `state` the newest, beyond doubt. Readers hear of it only when it differs from the one before.
     pub fn set(&self, state: State<T>) {
-        self.update(|inner| {
+        self.set_heard(state, Instant::now());
+    }
+
+    /// The same with the moment at which word of it came, where that was earlier: hooks are told, so that whoever puts the
+    /// state to use knows how long that took.
+    pub fn set_heard(&self, state: State<T>, heard: Instant) {
+        self.update(heard, |inner| {
             let sounder = std::mem::take(&mut inner.doubtful);
             if inner.state == state {
                 return (sounder, false);
@@ -167,11 +173,11 @@ impl<T: Clone + PartialEq + Send + 'static> Publisher<T> {
     /// Notes that the state cannot be asked for at present, so that it is only the last one known. It stays as it is;
     /// the next [`Publisher::set`] ends the doubt. Hooks hear of it, waiting readers do not.
     pub fn doubt(&self) {
-        self.update(|inner| (!std::mem::replace(&mut inner.doubtful, true), false));
+        self.update(Instant::now(), |inner| (!std::mem::replace(&mut inner.doubtful, true), false));
     }
 
     /// Changes the cell; `change` tells whether hooks are called and whether waiting readers are woken.
-    fn update(&self, change: impl FnOnce(&mut Inner<T>) -> (bool, bool)) {
+    fn update(&self, heard: Instant, change: impl FnOnce(&mut Inner<T>) -> (bool, bool)) {
         let (hooks, wake): (Vec<Arc<dyn Hook>>, bool) = {
             let mut inner = self.cell.inner.lock();
             let (call, wake) = change(&mut inner);
@@ -180,7 +186,7 @@ impl<T: Clone + PartialEq + Send + 'static> Publisher<T> {
         };
         let id = self.cell.id();
         for hook in hooks {
-            hook.changed(id);
+            hook.changed(id, heard);
         }
         if wake {
             self.cell.bell.notify_waiters();

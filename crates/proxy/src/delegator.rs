@@ -24,12 +24,14 @@ const METHODS: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 pub(crate) fn add(routes: Routes, current: &Current) -> Routes {
     let (delegates, names, namers, interpreters) =
         (current.clone(), current.clone(), current.clone(), current.clone());
+    let clusters = current.clone();
     routes
         .route_async("/delegator.json", METHODS, move |request| {
             let sources = delegates.get().sources.clone();
             delegator(sources, request)
         })
         .get_async("/bound-names.json", move |_| bound_names(names.get().sources.clone()))
+        .get("/kubernetes_state.json", move |_| json(clusters.get().sources.clusters.state_json()))
         .prefix("/namer_state/", move |request| {
             found(namer_state(&namers.get().sources, request.uri().path()))
         })

@@ -29,7 +29,8 @@ pub(crate) use dtabs::DtabSource;
 pub struct Sources {
     bare: Interpreter,
     dns: Arc<dyn Resolver>,
-    clusters: Arc<Clusters>,
+    /// The Kubernetes APIs that the process talks to.
+    pub(crate) clusters: Arc<Clusters>,
     /// Where namers count.
     metrics: Metrics,
     namers: Arc<Namers>,

@@ -23,7 +23,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
-use telemetry::{Counter, Metrics, Scope};
+use std::time::Duration;
+use telemetry::{Counter, Histogram, Metrics, Scope};
 
 pub(crate) use replicas::{Picked, ReplicaSet};
 
@@ -355,6 +356,8 @@ pub struct ClientFactory {
     settings: RouterSettings,
     scope: Scope,
     stats: CacheStats,
+    /// From word of new replicas until every worker's next request chooses among them, in microseconds.
+    update_latency: Histogram,
 }
 
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
@@ -368,6 +371,7 @@ impl ClientFactory {
             settings: settings.clone(),
             scope: router.scope("client"),
             stats: CacheStats::new(&router, "client"),
+            update_latency: router.scope("bindcache").scope("client").histogram("update_latency_us"),
         }
     }
 
@@ -426,6 +430,10 @@ impl ReplicasFactory for ClientFactory {
         if client.teller.load(Relaxed) == self.settings.heritage.generation() {
             client.update(addr);
         }
+    }
+
+    fn took(&self, since_word: Duration) {
+        self.update_latency.record(u64::try_from(since_word.as_micros()).unwrap_or(u64::MAX));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Steady traffic in the background, every answer checked.
 
-use crate::client::Client;
+use crate::client::{Client, Response};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,6 +52,12 @@ impl Load {
     /// Starts so many connections to `proxy`, each sending requests for `host`.
     #[must_use]
     pub fn start(proxy: SocketAddr, host: &str, connections: usize) -> Load {
+        Load::paced(proxy, host, connections, Duration::ZERO)
+    }
+
+    /// The same with a pause after each answer: a load that goes on for long and leaves the processors to others.
+    #[must_use]
+    pub fn paced(proxy: SocketAddr, host: &str, connections: usize, pause: Duration) -> Load {
         let mut load = Load {
             stop: Arc::default(),
             sent: Arc::default(),
@@ -63,7 +69,7 @@ impl Load {
             let (stop, sent, report) = (load.stop.clone(), load.sent.clone(), load.report.clone());
             load.tasks.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    connection(proxy, &request, &stop, &sent, &report).await;
+                    connection(proxy, &request, pause, &stop, &sent, &report).await;
                 }
             });
         }
@@ -100,6 +106,7 @@ impl Load {
 async fn connection(
     to: SocketAddr,
     request: &str,
+    pause: Duration,
     stop: &AtomicBool,
     sent: &AtomicU64,
     report: &Mutex<Report>,
@@ -118,21 +125,28 @@ async fn connection(
             Err(e) => Err(e),
         };
         sent.fetch_add(1, Ordering::Relaxed);
-        let mut report = report.lock().expect("no task panicked");
-        match answer {
-            Ok(r) => {
-                *report.statuses.entry(r.status()).or_default() += 1;
-                if r.status() == 200 {
-                    *report.bodies.entry(r.text()).or_default() += 1;
-                }
-                if r.head.get("connection") == Some("close") {
-                    return;
-                }
+        if !note(&mut report.lock().expect("no task panicked"), answer) {
+            return;
+        }
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Whether the connection goes on after an answer.
+fn note(report: &mut Report, answer: std::io::Result<Response>) -> bool {
+    match answer {
+        Ok(r) => {
+            *report.statuses.entry(r.status()).or_default() += 1;
+            if r.status() == 200 {
+                *report.bodies.entry(r.text()).or_default() += 1;
             }
-            Err(e) => {
-                *report.broken.entry(e.to_string()).or_default() += 1;
-                return;
-            }
+            r.head.get("connection") != Some("close")
+        }
+        Err(e) => {
+            *report.broken.entry(e.to_string()).or_default() += 1;
+            false
         }
     }
 }

@@ -4,6 +4,9 @@ use crate::client::Client;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+/// An answer is no longer than that: some thousand services have numbers of several megabytes.
+const MOST: usize = 256 << 20;
+
 /// One reading of `/admin/metrics.json`.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics(BTreeMap<String, f64>);
@@ -14,12 +17,24 @@ impl Metrics {
     /// # Panics
     /// When it does not answer with a flat JSON object of numbers.
     pub async fn fetch(admin: SocketAddr) -> Metrics {
-        let response = Client::connect(admin).await.get("/admin/metrics.json", "admin").await;
+        Metrics::fetch_below(admin, "").await
+    }
+
+    /// The same of the metrics below a scope only, such as `rt/out`: what costs little where there are many others. Their
+    /// names are whole ones.
+    ///
+    /// # Panics
+    /// As [`Metrics::fetch`], and when there is no such scope.
+    pub async fn fetch_below(admin: SocketAddr, scope: &str) -> Metrics {
+        let mut client = Client::connect(admin).await;
+        client.keep(MOST);
+        let query = if scope.is_empty() { String::new() } else { format!("?q={scope}") };
+        let response = client.get(&format!("/admin/metrics.json{query}"), "admin").await;
         assert_eq!(response.status(), 200, "{response:?}");
-        Metrics(
-            serde_json::from_slice(&response.body.data)
-                .unwrap_or_else(|e| panic!("{e}: {}", response.text())),
-        )
+        let read: BTreeMap<String, f64> = serde_json::from_slice(&response.body.data)
+            .unwrap_or_else(|e| panic!("{e}: {}", response.text()));
+        let whole = |name| if scope.is_empty() { name } else { format!("{scope}/{name}") };
+        read.into_iter().map(|(name, value)| (whole(name), value)).collect()
     }
 
     /// A metric's value; 0 when there is none.

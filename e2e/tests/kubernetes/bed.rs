@@ -7,12 +7,21 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::cluster::{Cluster, Level};
-use testkit::{Backend, PATIENCE, Play, Setup, World, eventually, namespace};
+use testkit::{Backend, Metrics, PATIENCE, Play, Setup, World, eventually, namespace};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+/// How many write at once where there is much to be written, and how much each does.
+const WRITERS: usize = 8;
+const EACH: usize = 50;
 /// Every replica listens here: the network is the test's own.
 const PORT: u16 = 8080;
+
+/// Whether tests are to run in full length, however long that takes (`.ci/long cluster`).
+pub(crate) fn long() -> bool {
+    std::env::var_os("WAYLEAVE_LONG").is_some()
+}
 
 /// All a test of discovery needs.
 pub(crate) struct Bed {
@@ -24,6 +33,11 @@ impl Bed {
     /// The test `name` (its path in this program) in a network of its own; `None` outside of it and where this machine
     /// cannot have one. `router` is more of the router's keys, as YAML with two blanks of indentation.
     pub(crate) async fn start(name: &str, router: &str) -> Option<Bed> {
+        Bed::wide(name, router, 2).await
+    }
+
+    /// The same with so many workers.
+    pub(crate) async fn wide(name: &str, router: &str, workers: usize) -> Option<Bed> {
         if !namespace::inside(name) {
             return None;
         }
@@ -31,17 +45,42 @@ impl Bed {
             Command::new("ip").args(["route", "add", "local", "10.244.0.0/16", "dev", "lo"]).status();
         assert!(routed.is_ok_and(|status| status.success()), "the addresses of pods are ours in here");
         let cluster = Cluster::start(name, Level::Api).await?;
-        let world = Setup::new().document(&document(cluster.front(), router)).start(2).await;
+        let world = Setup::new().document(&document(cluster.front(), router)).start(workers).await;
         Some(Bed { cluster, world })
     }
 
+    /// Another proxy with so many workers, beside the first one.
+    pub(crate) async fn another(&self, workers: usize) -> World {
+        Setup::new().document(&document(self.cluster.front(), "")).start(workers).await
+    }
+
     /// Makes the slice of a service, with these pods as its endpoints.
-    pub(crate) async fn create(&self, service: &str, pods: &[u8]) {
+    pub(crate) async fn create(&self, service: &str, pods: &[u16]) {
         self.cluster.create(SLICES, &slice(service, pods)).await;
     }
 
+    /// The same for many services at once.
+    pub(crate) async fn create_all(&self, mut services: Vec<(String, Vec<u16>)>) {
+        let mut writers = JoinSet::new();
+        while !services.is_empty() {
+            let (mut session, some) =
+                (self.cluster.session().await, services.split_off(services.len().saturating_sub(EACH)));
+            if writers.len() >= WRITERS
+                && let Some(written) = writers.join_next().await
+            {
+                written.expect("a writer does not panic");
+            }
+            writers.spawn(async move {
+                for (service, pods) in some {
+                    session.call("POST", SLICES, Some(&slice(&service, &pods))).await;
+                }
+            });
+        }
+        writers.join_all().await;
+    }
+
     /// The service has these pods from now on; the moment when the API server has said that it knows.
-    pub(crate) async fn set(&self, service: &str, pods: &[u8]) -> Instant {
+    pub(crate) async fn set(&self, service: &str, pods: &[u16]) -> Instant {
         self.cluster.patch(&place(service), &json!({ "endpoints": endpoints(pods) })).await;
         Instant::now()
     }
@@ -59,7 +98,7 @@ impl Bed {
     }
 
     /// Waits until the proxy sends a service's requests to so many addresses.
-    pub(crate) async fn wait_known(&self, service: &str, pods: u8) {
+    pub(crate) async fn wait_known(&self, service: &str, pods: u16) {
         let what = format!("{pods} addresses of {service}");
         eventually(PATIENCE, &what, || async { (self.known(service).await - f64::from(pods)).abs() < 0.1 })
             .await;
@@ -67,12 +106,16 @@ impl Bed {
 
     /// How many watches the proxy has.
     pub(crate) async fn watches(&self) -> f64 {
-        self.world.metrics().await.sum("kubernetes/", "/watches")
+        self.of_kubernetes().await.sum("kubernetes/", "/watches")
     }
 
     /// How many of them do not hear the API.
     pub(crate) async fn failing(&self) -> f64 {
-        self.world.metrics().await.sum("kubernetes/", "/watches_failing")
+        self.of_kubernetes().await.sum("kubernetes/", "/watches_failing")
+    }
+
+    async fn of_kubernetes(&self) -> Metrics {
+        Metrics::fetch_below(self.world.admin, "kubernetes").await
     }
 
     /// Asks for a service until the answer has this status; how long after `since` that was.
@@ -85,15 +128,20 @@ impl Bed {
     }
 
     /// Every request was counted once, and the proxy ends as it should.
-    pub(crate) async fn finish(mut self) {
-        eventually(PATIENCE, "every request counted once", || async {
-            self.world.metrics().await.unbalanced().is_empty()
-        })
-        .await;
-        self.world.process.signal("TERM");
-        let status = self.world.process.wait(PATIENCE).await;
-        assert!(status.success(), "{status}:\n{}", self.world.process.log());
+    pub(crate) async fn finish(self) {
+        end(self.world).await;
     }
+}
+
+/// Every request was counted once, and the proxy ends as it should.
+pub(crate) async fn end(mut world: World) {
+    eventually(PATIENCE, "every request counted once", || async {
+        world.metrics().await.unbalanced().is_empty()
+    })
+    .await;
+    world.process.signal("TERM");
+    let status = world.process.wait(PATIENCE).await;
+    assert!(status.success(), "{status}:\n{}", world.process.log());
 }
 
 /// A pod that counts its requests by the host they are for.
@@ -103,7 +151,7 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    pub(crate) async fn start(number: u8) -> Pod {
+    pub(crate) async fn start(number: u16) -> Pod {
         let hosts: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
         let counted = hosts.clone();
         let play = Play::answer(move |seen| {
@@ -121,20 +169,22 @@ impl Pod {
     }
 }
 
-fn address(pod: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 244, 1, pod)
+fn address(pod: u16) -> Ipv4Addr {
+    let [high, low] = pod.to_be_bytes();
+    Ipv4Addr::new(10, 244, 1 + high, low)
 }
 
 fn place(service: &str) -> String {
     format!("{SLICES}/{service}-1")
 }
 
-fn endpoints(pods: &[u8]) -> Value {
-    let one = |pod: &u8| json!({ "addresses": [address(*pod).to_string()], "conditions": { "ready": true } });
+fn endpoints(pods: &[u16]) -> Value {
+    let one =
+        |pod: &u16| json!({ "addresses": [address(*pod).to_string()], "conditions": { "ready": true } });
     pods.iter().map(one).collect()
 }
 
-pub(crate) fn slice(service: &str, pods: &[u8]) -> Value {
+pub(crate) fn slice(service: &str, pods: &[u16]) -> Value {
     json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": { "name": format!("{service}-1"), "labels": { "kubernetes.io/service-name": service } },

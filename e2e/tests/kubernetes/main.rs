@@ -2,6 +2,8 @@
 //! never more watches than may be. Each test has a cluster and a network of its own.
 
 mod bed;
+mod churn;
+mod many;
 mod outage;
 mod replaced;
 mod reused;

@@ -3,7 +3,7 @@
 use super::bed::{Bed, Pod};
 use testkit::Load;
 
-const PODS: u8 = 4;
+const PODS: u16 = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_pods_of_a_service_under_load() {
@@ -28,7 +28,7 @@ async fn all_pods_of_a_service_under_load() {
     bed.finish().await;
 }
 
-fn numbers(pods: &[(u8, Pod)]) -> Vec<u8> {
+fn numbers(pods: &[(u16, Pod)]) -> Vec<u16> {
     pods.iter().map(|(number, _)| *number).collect()
 }
 

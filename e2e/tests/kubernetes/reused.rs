@@ -5,9 +5,9 @@ use testkit::Load;
 
 const CONNECTIONS: usize = 4;
 /// The pod whose address changes hands, and those that stay.
-const SHARED: u8 = 1;
-const OF_A: u8 = 2;
-const OF_B: u8 = 3;
+const SHARED: u16 = 1;
+const OF_A: u16 = 2;
+const OF_B: u16 = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_goes_to_another_service() {

@@ -1,17 +1,18 @@
 //! A service that goes down to nothing and comes back, and one that is deleted and made again.
 
-use super::bed::{Bed, Pod};
+use super::bed::{Bed, Pod, long};
 use std::time::Duration;
 
 /// How soon a proxy has to know (user-demand.md §5).
 const SOON: Duration = Duration::from_secs(1);
-/// Rounds, of which most have to be that fast: the machine may be busy with something else for a second.
+/// Rounds. Each has to be that fast where the machine has nothing else to do (`WAYLEAVE_LONG=1`), else most of them.
 const ROUNDS: usize = 5;
 
 fn assert_soon(what: &str, mut took: Vec<Duration>) {
     took.sort();
     eprintln!("{what}: {took:?}");
-    assert!(took[took.len() / 2] <= SOON, "{what}: {took:?}");
+    let counts = if long() { took.len() - 1 } else { took.len() / 2 };
+    assert!(took[counts] <= SOON, "{what}: {took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,9 @@ pub(crate) struct Stats {
     pub(crate) errors: Counter,
     /// Events and bookmarks.
     pub(crate) events: Counter,
-    /// Watches that had to wait because there were too many.
+    /// Bytes of lists and of streams: what the watches cost the API and us.
+    pub(crate) bytes: Counter,
+    /// Names and watches that had to wait because there were too many.
     pub(crate) refused: Counter,
 }
 
@@ -29,6 +31,7 @@ impl Stats {
             restarts: scope.counter("watch_restarts_total"),
             errors: scope.counter("watch_errors_total"),
             events: scope.counter("watch_events_total"),
+            bytes: scope.counter("watch_bytes_total"),
             refused: scope.counter("watch_refused_total"),
         }
     }

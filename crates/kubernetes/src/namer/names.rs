@@ -14,6 +14,7 @@ use names::Path;
 use naming::{Hook, Live, Publisher, Source, SourceId, State, json_text};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::watch::IDLE;
@@ -58,20 +59,20 @@ impl<F: Clone + PartialEq + Send + 'static> Item<F> {
     }
 
     /// What is found is known before the name exists, and until it does not any more.
-    fn set(&self, state: State<Option<F>>) {
+    fn set(&self, state: State<Option<F>>, heard: Instant) {
         match state {
             State::Pending => {}
             State::Ok(Some(found)) => {
-                self.found.set(State::Ok(Some(found)));
-                self.exists.set(State::Ok(true));
+                self.found.set_heard(State::Ok(Some(found)), heard);
+                self.exists.set_heard(State::Ok(true), heard);
             }
             State::Ok(None) => {
-                self.exists.set(State::Ok(false));
-                self.found.set(State::Ok(None));
+                self.exists.set_heard(State::Ok(false), heard);
+                self.found.set_heard(State::Ok(None), heard);
             }
             State::Failed(text) if self.exists.get().ok().is_none() => {
-                self.exists.set(State::Failed(Arc::clone(&text)));
-                self.found.set(State::Failed(text));
+                self.exists.set_heard(State::Failed(Arc::clone(&text)), heard);
+                self.found.set_heard(State::Failed(text), heard);
             }
             State::Failed(_) => self.doubt(),
         }
@@ -90,11 +91,22 @@ impl<F: Clone + PartialEq + Send + 'static> Item<F> {
 
 /// Rings when one of the values it hangs on has changed.
 #[derive(Default)]
-struct Bell(Notify);
+struct Bell {
+    rung: Notify,
+    /// When word of the first change came that has not been taken in.
+    heard: Mutex<Option<Instant>>,
+}
+
+impl Bell {
+    fn take(&self) -> Option<Instant> {
+        self.heard.lock().take()
+    }
+}
 
 impl Hook for Bell {
-    fn changed(&self, _: SourceId) {
-        self.0.notify_one();
+    fn changed(&self, _: SourceId, heard: Instant) {
+        self.heard.lock().get_or_insert(heard);
+        self.rung.notify_one();
     }
 }
 
@@ -179,7 +191,7 @@ impl<L: Look> Names<L> {
             let permit = match shared.free_permit() {
                 Some(permit) => permit,
                 None => {
-                    item.set(State::failed(shared.full(&name.to_string())));
+                    item.set(State::failed(shared.full(&name.to_string())), Instant::now());
                     shared.permit().await
                 }
             };
@@ -201,9 +213,11 @@ impl<L: Look> Names<L> {
         let tired = Arc::new(Notify::new());
         let mut place = None;
         loop {
+            // Taken before anything is read: what changes from here on rings once more.
+            let heard = bell.take().unwrap_or_else(Instant::now);
             let state = self.look.look(name, &sources);
             let absent = matches!(state, State::Ok(None));
-            item.set(state);
+            item.set(state, heard);
             if all.iter().any(|source| !source.is_sound()) {
                 item.doubt();
             }
@@ -213,7 +227,7 @@ impl<L: Look> Names<L> {
                 _ => None,
             };
             tokio::select! {
-                () = bell.0.notified() => {}
+                () = bell.rung.notified() => {}
                 () = tired.notified(), if place.is_some() => return,
             }
         }
@@ -292,3 +306,6 @@ impl Drop for Counted<'_> {
         self.0.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use telemetry::Metrics;
 use testkit::{KubeApi, PATIENCE, eventually};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 fn path(text: &str) -> Path {
     Path::parse(text.as_bytes()).unwrap()
@@ -136,7 +137,7 @@ async fn odd_names() {
 struct Count(AtomicUsize);
 
 impl Hook for Count {
-    fn changed(&self, _: SourceId) {
+    fn changed(&self, _: SourceId, _: Instant) {
         self.0.fetch_add(1, Relaxed);
     }
 }

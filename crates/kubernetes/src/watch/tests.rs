@@ -330,3 +330,25 @@ async fn the_state_says_what_is_wrong() {
     let refused = || says("\"streaming\":false") && says("\"error\":") && says("onnection refused");
     eventually(PATIENCE, "an error", || async { refused() }).await;
 }
+
+/// One more than there may be fails with a word about it, and begins as soon as another one has ended.
+#[tokio::test]
+async fn only_so_many() {
+    let f = Fixture::watched(Settings { watches: 1, ..patient() }).await;
+    f.api.put(map("two", "2"));
+    let second: Live<Option<Arc<ConfigMap>>> = f.cluster.object("x", "two");
+    let said = || match second.get() {
+        State::Failed(text) => text.to_string(),
+        _ => String::new(),
+    };
+    eventually(PATIENCE, "a refusal", || async { said().contains("there are 1 watches already") }).await;
+    assert!(
+        said().contains("/api/v1/namespaces/x/configmaps?fieldSelector=metadata.name%3Dtwo"),
+        "{}",
+        said()
+    );
+    assert_eq!(f.api.asked().len(), 2, "nothing was asked for the second: {:?}", f.api.asked());
+    drop(f.live);
+    let there = || second.get().ok().flatten().is_some();
+    eventually(PATIENCE, "the second one", || async { there() }).await;
+}

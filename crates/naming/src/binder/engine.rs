@@ -56,7 +56,8 @@ pub(super) struct Engine<F: ReplicasFactory> {
     /// Bindings to walk again, the hottest first.
     queue: BinaryHeap<(u64, u64)>,
     /// Replica sets to evaluate again; before any binding, because they are quick and traffic is waiting for them.
-    stale: VecDeque<u64>,
+    /// Each with the moment at which word of the change came.
+    stale: VecDeque<(u64, Instant)>,
     /// Questions, for when all names are true.
     asked: VecDeque<Question>,
     /// When waiting trees take effect regardless. The wait is the same for all, so the first is the earliest.
@@ -131,8 +132,8 @@ impl<F: ReplicasFactory> Engine<F> {
         for (serial, path, local) in mail.dropped {
             self.forget(serial, path, local);
         }
-        for source in mail.changed {
-            self.invalidate(source);
+        for (source, heard) in mail.changed {
+            self.invalidate(source, heard);
         }
         self.asked.extend(mail.asked);
         for answer in mail.census {
@@ -177,10 +178,10 @@ impl<F: ReplicasFactory> Engine<F> {
         self.release(entry.current);
     }
 
-    fn invalidate(&mut self, source: SourceId) {
+    fn invalidate(&mut self, source: SourceId, heard: Instant) {
         for user in self.index.users(source) {
             match user {
-                User::Leaf(serial) => self.stale.push_back(serial),
+                User::Leaf(serial) => self.stale.push_back((serial, heard)),
                 User::Binding(serial) => {
                     if let Some(entry) = self.bindings.get_mut(&serial)
                         && !entry.queued
@@ -222,8 +223,10 @@ impl<F: ReplicasFactory> Engine<F> {
     fn work(&mut self) -> bool {
         let start = Instant::now();
         for _ in 0..TURN {
-            if let Some(serial) = self.stale.pop_front() {
-                self.evaluate(serial);
+            if let Some((serial, heard)) = self.stale.pop_front() {
+                if self.evaluate(serial) {
+                    self.factory.took(heard.elapsed());
+                }
             } else if let Some((_, serial)) = self.queue.pop() {
                 self.walk(serial);
             } else if let Some(question) = self.asked.pop_front() {
@@ -246,11 +249,15 @@ impl<F: ReplicasFactory> Engine<F> {
         }
     }
 
-    fn evaluate(&mut self, leaf: u64) {
+    /// Whether there was news for the router's entry.
+    fn evaluate(&mut self, leaf: u64) -> bool {
         self.shared.counters.address_runs.fetch_add(1, Ordering::Relaxed);
-        for binding in self.leaves.evaluate(leaf, &self.factory, &self.interpreter, &mut self.index) {
+        let waited = self.leaves.evaluate(leaf, &self.factory, &self.interpreter, &mut self.index);
+        let news = waited.is_some();
+        for binding in waited.into_iter().flatten() {
             self.advance(binding);
         }
+        news
     }
 
     fn walk(&mut self, serial: u64) {

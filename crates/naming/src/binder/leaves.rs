@@ -77,15 +77,15 @@ impl<R: Replicas> Leaves<R> {
         }
     }
 
-    /// Evaluates the addresses of an entry and tells it when they are news. Gives the bindings that waited for them.
+    /// Evaluates the addresses of an entry and tells it when they are news: then gives the bindings that waited for them.
     pub(super) fn evaluate<F: ReplicasFactory<Replicas = R>>(
         &mut self,
         serial: u64,
         factory: &F,
         interpreter: &Interpreter,
         index: &mut Index,
-    ) -> Vec<u64> {
-        let Some(entry) = self.entries.get_mut(&serial) else { return Vec::new() };
+    ) -> Option<Vec<u64>> {
+        let entry = self.entries.get_mut(&serial)?;
         let id = &entry.id;
         let (addr, sound) =
             index.track(User::Leaf(serial), &mut entry.sources, |reader| interpreter.addresses(id, reader));
@@ -99,11 +99,11 @@ impl<R: Replicas> Leaves<R> {
             _ => entry.told != addr,
         };
         if !news {
-            return Vec::new();
+            return None;
         }
         factory.update(&entry.replicas, &addr);
         entry.told = addr;
-        std::mem::take(&mut entry.waiting)
+        Some(std::mem::take(&mut entry.waiting))
     }
 
     /// Each id with what its entry was last told.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 use names::{Dtab, Path};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::delegation::Delegation;
 use crate::interpreter::Interpreter;
@@ -14,7 +15,7 @@ use crate::namer::Reader;
 struct Bell(Notify);
 
 impl Hook for Bell {
-    fn changed(&self, _: SourceId) {
+    fn changed(&self, _: SourceId, _: Instant) {
         self.0.notify_one();
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 struct Count(AtomicUsize);
 
 impl Hook for Count {
-    fn changed(&self, _: SourceId) {
+    fn changed(&self, _: SourceId, _: Instant) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }

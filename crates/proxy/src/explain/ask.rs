@@ -117,7 +117,7 @@ struct Watcher {
 struct Bell(Notify);
 
 impl Hook for Bell {
-    fn changed(&self, _: SourceId) {
+    fn changed(&self, _: SourceId, _: Instant) {
         self.0.notify_one();
     }
 }

@@ -3,7 +3,7 @@
 
 use kubernetes::{Access, Cluster};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use telemetry::Metrics;
 use tokio::runtime::Handle;
 
@@ -32,6 +32,16 @@ impl Clusters {
             (None, None) => self.reached_by(&Access::Nearest),
             _ => self.of(host.unwrap_or(Access::PROXY.0), port.unwrap_or(Access::PROXY.1)),
         }
+    }
+
+    /// All watches of all APIs as JSON, by how the API is reached and by what is watched.
+    pub(crate) fn state_json(&self) -> String {
+        let known: BTreeMap<String, Cluster> =
+            self.known.lock().iter().map(|(access, cluster)| (access.to_string(), cluster.clone())).collect();
+        let one = |(access, cluster): (&String, &Cluster)| {
+            format!("{}:{}", naming::json_text(access), cluster.state_json())
+        };
+        format!("{{{}}}", known.iter().map(one).collect::<Vec<_>>().join(","))
     }
 
     /// The API that is reached by `access`.

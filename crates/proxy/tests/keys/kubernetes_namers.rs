@@ -99,3 +99,30 @@ async fn load_balancers() {
     let refused = document::load("linkerd.yaml", text.as_bytes()).expect_err("experimental").to_string();
     assert!(refused.contains("The /#/io.l5d.k8s.external namer is experimental"), "{refused}");
 }
+
+/// Every watch has a place on the admin server, whoever wants it, and is listed there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn watches_on_the_admin_server() {
+    let api = api().await;
+    let namers = format!("namers: [{{kind: io.l5d.k8s, host: 127.0.0.1, port: {}}}]", api.port());
+    let running = start(&namers, "  dtab: /svc => /#/io.l5d.k8s").await;
+    let told = async |path: &str| {
+        let answer = admin::get(&running.proxy.admin().to_string(), path, PATIENCE).await;
+        String::from_utf8_lossy(&answer.unwrap_or_else(|error| panic!("{error}")).body).into_owned()
+    };
+    let watches = async || -> serde_json::Value {
+        serde_json::from_str(&told("/kubernetes_state.json").await).expect("it is JSON")
+    };
+    let name = format!("127.0.0.1:{}", api.port());
+    assert_eq!(watches().await, json!({ &name: {} }), "nothing is watched that nobody uses");
+    running.bound("/svc/prod/http/web").await;
+    let path = "/api/v1/namespaces/prod/endpoints?fieldSelector=metadata.name%3Dweb";
+    eventually(PATIENCE, "a watch that streams", || async {
+        let watch = &watches().await[&name][path];
+        watch["streaming"] == true && watch["restarts"] == 0 && watch["lastWordMsAgo"].is_u64()
+    })
+    .await;
+    let index = told("/admin/index.txt").await;
+    assert!(index.lines().any(|line| line == "/kubernetes_state.json"), "{index}");
+    running.stop().await;
+}

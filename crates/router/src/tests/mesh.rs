@@ -28,7 +28,12 @@ impl Stage {
     }
 
     pub(super) fn serve(&self, name: &str, addr: Addr) {
-        self.addresses.lock().entry(name.parse().unwrap()).or_default().set(State::Ok(addr));
+        self.serve_heard(name, addr, tokio::time::Instant::now());
+    }
+
+    /// The same of which word came earlier.
+    pub(super) fn serve_heard(&self, name: &str, addr: Addr, heard: tokio::time::Instant) {
+        self.addresses.lock().entry(name.parse().unwrap()).or_default().set_heard(State::Ok(addr), heard);
     }
 
     /// The name exists and has replicas at these ports of 127.0.0.1.
