@@ -15,6 +15,8 @@ pub struct Report {
     pub statuses: BTreeMap<u16, u64>,
     /// Answers by body, of those with status 200.
     pub bodies: BTreeMap<String, u64>,
+    /// What was said in answers with any other status.
+    pub refusals: BTreeMap<String, u64>,
     /// Requests that got no whole answer, by how the connection ended.
     pub broken: BTreeMap<String, u64>,
     /// From the first request to the last answer, where somebody has measured that ([`crate::Pace`]).
@@ -34,6 +36,13 @@ impl Report {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.statuses.values().sum::<u64>() + self.broken.values().sum::<u64>()
+    }
+
+    /// Notes an answer.
+    pub(crate) fn answered(&mut self, status: u16, text: String) {
+        *self.statuses.entry(status).or_default() += 1;
+        let texts = if status == 200 { &mut self.bodies } else { &mut self.refusals };
+        *texts.entry(text).or_default() += 1;
     }
 
     /// Answered with 200 each second.
@@ -138,10 +147,7 @@ async fn connection(
         let mut report = report.lock().expect("no task panicked");
         match answer {
             Ok(r) => {
-                *report.statuses.entry(r.status()).or_default() += 1;
-                if r.status() == 200 {
-                    *report.bodies.entry(r.text()).or_default() += 1;
-                }
+                report.answered(r.status(), r.text());
                 if r.head.get("connection") == Some("close") {
                     return;
                 }

@@ -113,12 +113,7 @@ fn keep(idle: &Idle, client: Client) {
 fn note(report: &mut Report, (ended, after): Ended) {
     report.longest = report.longest.max(after);
     match ended {
-        Ok((status, body)) => {
-            *report.statuses.entry(status).or_default() += 1;
-            if status == 200 {
-                *report.bodies.entry(body).or_default() += 1;
-            }
-        }
+        Ok((status, body)) => report.answered(status, body),
         Err(why) => *report.broken.entry(why).or_default() += 1,
     }
 }

@@ -48,6 +48,8 @@ async fn http_identifier_port() {
     // Whoever is asking when nobody wants it any more is answered all the same.
     let mut asking = Client::connect(address).await;
     asking.send("GET /a/b HTTP/1.1\r\nHost: web\r\nX-Re").await;
+    // Accepted before this one.
+    ask(address, "GET / HTTP/1.1\r\nHost: web\r\n\r\n").await;
     let without = format!(
         "admin: {{port: 0}}\nrouters:\n- protocol: http\n  label: r\n  servers: [{{port: 0}}]\n{other}"
     );
