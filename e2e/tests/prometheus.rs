@@ -136,7 +136,7 @@ async fn mesh() -> Mesh {
     let mut load = JoinSet::new();
     for (node, host, per_second) in [(0, "web", 40), (0, "bad", 10), (0, "missing", 10), (1, "web", 20)] {
         let router = nodes[node].router;
-        let pace = Pace { per_second, length: 2 * DEADLINE, patience: Duration::from_secs(10) };
+        let pace = Pace { per_second, length: 2 * DEADLINE, patience: Duration::from_secs(10), fresh: 0 };
         load.spawn(async move { drop(pace.run(router, host).await) });
     }
     Mesh { nodes, _back_ends: [web, bad, missing], _load: load }

@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -53,6 +53,10 @@ impl Default for Limits {
         }
     }
 }
+
+/// How long a server that ends waits for the first request of a connection it has accepted: whoever has just come must not
+/// find the door shut while another process has opened the next one.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
 /// An extension of an answer: how long its caller may take nothing of it, where that is shorter than [`Limits::write`].
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +168,10 @@ impl Admin {
             let _permit = permit;
             let (limit, endless) = (Limit::new(limits.write), Arc::new(AtomicBool::new(false)));
             let (of_writes, streams) = (limit.clone(), endless.clone());
+            let asked = Arc::new(Notify::new());
+            let ask = asked.clone();
             let service = service_fn(move |request| {
+                ask.notify_one();
                 let routes = current.borrow().clone();
                 let (limit, streams) = (of_writes.clone(), streams.clone());
                 async move {
@@ -181,11 +188,15 @@ impl Admin {
                 .header_read_timeout(limits.head)
                 .serve_connection(TokioIo::new(Lenient::new(Patient::new(stream, limit))), service);
             let mut served = std::pin::pin!(served);
+            let told = async {
+                stopped(&mut stop).await;
+                drop(timeout(FIRST_REQUEST, asked.notified()).await);
+            };
             // Errors are the client's: a reset, a head that is no HTTP, one that came too slowly.
             tokio::select! {
                 ended = served.as_mut() => drop(ended),
                 // A stream has no end that could be waited for.
-                () = stopped(&mut stop) => if !endless.load(Ordering::Relaxed) {
+                () = told => if !endless.load(Ordering::Relaxed) {
                     served.as_mut().graceful_shutdown();
                     drop(served.await);
                 }

@@ -106,7 +106,7 @@ fn prometheus(routes: Routes, at: &doc::Prometheus, metrics: &Metrics) -> Routes
         let (metrics, options) = (metrics.clone(), options.clone());
         apart(move || {
             let mut pieces = Vec::new();
-            render_prometheus_pieces(&metrics, &options, |piece| pieces.push(piece));
+            render_prometheus_pieces(&metrics, &options, &mut |piece| pieces.push(piece));
             plain(pieces.concat())
         })
     })

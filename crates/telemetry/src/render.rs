@@ -44,7 +44,7 @@ pub trait Visitor {
 }
 
 /// Walks everything below `node`. Holds no lock while `visitor` or a gauge runs.
-pub(crate) fn walk(node: &Arc<Node>, visitor: &mut impl Visitor) {
+pub(crate) fn walk(node: &Arc<Node>, visitor: &mut (impl Visitor + ?Sized)) {
     walk_with(node, visitor, &mut Scratch::default());
 }
 
@@ -55,7 +55,7 @@ struct Scratch {
     all: Cumulative,
 }
 
-fn walk_with(node: &Arc<Node>, visitor: &mut impl Visitor, scratch: &mut Scratch) {
+fn walk_with(node: &Arc<Node>, visitor: &mut (impl Visitor + ?Sized), scratch: &mut Scratch) {
     let contents = node.contents();
     own_metrics(&contents, &mut |name, value| visitor.metric(name, value));
     own_samples(node.name(), &contents, visitor, scratch);
@@ -67,7 +67,7 @@ fn walk_with(node: &Arc<Node>, visitor: &mut impl Visitor, scratch: &mut Scratch
 }
 
 /// The samples of the histograms a node holds itself, as far as they are wanted.
-fn own_samples(own: &str, contents: &Contents, visitor: &mut impl Visitor, scratch: &mut Scratch) {
+fn own_samples(own: &str, contents: &Contents, visitor: &mut (impl Visitor + ?Sized), scratch: &mut Scratch) {
     let Scratch { reading, all } = scratch;
     if let Some(Metric::Histogram(histogram)) = &contents.metric
         && visitor.wants_samples(own)

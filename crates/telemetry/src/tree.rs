@@ -58,7 +58,7 @@ impl Metrics {
     }
 
     /// Shows every metric with its value to `visitor`, depth first. No lock of the tree is held while it looks.
-    pub fn visit(&self, visitor: &mut impl Visitor) {
+    pub fn visit(&self, visitor: &mut dyn Visitor) {
         walk(&self.root.node, visitor);
     }
 

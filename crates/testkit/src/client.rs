@@ -98,6 +98,13 @@ impl Client {
         let _ = socket2::SockRef::from(&*self.wire.stream()).set_linger(Some(Duration::ZERO));
     }
 
+    /// Whether the other side has neither ended the connection nor sent anything that was not asked for, as far as is known.
+    pub fn is_open(&mut self) -> bool {
+        let nothing = self.wire.pending().is_empty();
+        let read = self.wire.stream().try_read(&mut [0]);
+        nothing && read.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Reads the answer to a request of `method`, interim ones included.
     ///
     /// # Errors
@@ -173,5 +180,28 @@ impl Client {
     /// Whether the connection has ended and everything was read; waits for that.
     pub async fn ended(&mut self) -> bool {
         self.until_close().await.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Act, Backend, Gate, PATIENCE, Play, eventually};
+    use tokio::sync::Mutex;
+
+    #[tokio::test]
+    async fn knows_when_the_other_side_has_closed() {
+        let gate = Gate::closed();
+        let answer = Play::write(Play::text_bytes("a"));
+        let backend =
+            Backend::start([Play::acts([Act::Request, answer, Act::Wait(gate.clone()), Act::Close])]);
+        let backend = backend.await;
+        let mut client = Client::connect(backend.address).await;
+        assert!(client.is_open());
+        assert_eq!(client.get("/", "x").await.text(), "a");
+        assert!(client.is_open());
+        gate.open();
+        let client = Mutex::new(client);
+        eventually(PATIENCE, "the end is seen", || async { !client.lock().await.is_open() }).await;
     }
 }

@@ -15,8 +15,14 @@ pub struct Report {
     pub statuses: BTreeMap<u16, u64>,
     /// Answers by body, of those with status 200.
     pub bodies: BTreeMap<String, u64>,
+    /// What was said in answers with any other status.
+    pub refusals: BTreeMap<String, u64>,
     /// Requests that got no whole answer, by how the connection ended.
     pub broken: BTreeMap<String, u64>,
+    /// From the first request to the last answer, where somebody has measured that ([`crate::Pace`]).
+    pub took: Duration,
+    /// The longest that one caller waited for its answer; as before.
+    pub longest: Duration,
 }
 
 impl Report {
@@ -30,6 +36,26 @@ impl Report {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.statuses.values().sum::<u64>() + self.broken.values().sum::<u64>()
+    }
+
+    /// Notes an answer.
+    pub(crate) fn answered(&mut self, status: u16, text: String) {
+        *self.statuses.entry(status).or_default() += 1;
+        let texts = if status == 200 { &mut self.bodies } else { &mut self.refusals };
+        *texts.entry(text).or_default() += 1;
+    }
+
+    /// Answered with 200 each second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.ok() as f64 / self.took.as_secs_f64()
+    }
+
+    /// Asserts that so many each second were asked for and answered, but for a twentieth, and tells.
+    pub fn assert_rate(&self, wanted: f64) {
+        let (rate, longest) = (self.rate(), self.longest);
+        eprintln!("{} requests, {rate:.0} each second, the longest took {longest:?}", self.ok());
+        assert!(rate >= 0.95 * wanted, "{rate:.0} each second instead of {wanted:.0}: is this machine busy?");
     }
 
     /// Asserts that every request was answered with 200, and that there were at least `least`.
@@ -138,10 +164,7 @@ async fn connection(
 fn note(report: &mut Report, answer: std::io::Result<Response>) -> bool {
     match answer {
         Ok(r) => {
-            *report.statuses.entry(r.status()).or_default() += 1;
-            if r.status() == 200 {
-                *report.bodies.entry(r.text()).or_default() += 1;
-            }
+            report.answered(r.status(), r.text());
             r.head.get("connection") != Some("close")
         }
         Err(e) => {

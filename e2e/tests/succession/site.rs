@@ -105,8 +105,7 @@ impl Callers {
     /// Waits until so many more requests of each kind have been answered.
     pub(crate) async fn pass(&self, n: u64) {
         self.keeping.pass(n).await;
-        let until = self.fresh.report().total() + n;
-        eventually(PATIENCE, "fresh connections", || async { self.fresh.report().total() >= until }).await;
+        self.fresh.pass(n).await;
     }
 
     /// Ends them; every request must have been answered with 200.
@@ -141,6 +140,12 @@ impl Fresh {
             });
         }
         fresh
+    }
+
+    /// Waits until so many more have been answered.
+    async fn pass(&self, n: u64) {
+        let until = self.report().total() + n;
+        eventually(PATIENCE, "fresh connections", || async { self.report().total() >= until }).await;
     }
 
     fn report(&self) -> Report {

@@ -3,12 +3,20 @@
 use crate::site::{Callers, Site};
 use std::fs;
 use std::net::TcpListener;
-use testkit::{Metrics, PATIENCE, each_width};
+use std::time::Duration;
+use testkit::{Metrics, PATIENCE, Pace, Process, Report, each_width};
+use tokio::task::JoinHandle;
 
 /// As the acceptance of the issue asks.
 const TIMES: usize = 20;
 
-each_width!(takeovers, restarts, a_successor_that_cannot_start);
+each_width!(
+    takeovers,
+    restarts,
+    takeovers_at_full_rate,
+    restarts_at_full_rate,
+    a_successor_that_cannot_start
+);
 
 async fn takeovers(workers: usize) {
     let site = Site::new(workers).await;
@@ -17,17 +25,8 @@ async fn takeovers(workers: usize) {
     let callers = Callers::start(site.router);
     for i in 1..=TIMES {
         callers.pass(20).await;
-        let mut next = site.start(&i.to_string(), &["--takeover"], "linkerd.yaml");
-        next.wait_line("the successor serves", |l| l.ends_with("the process before this one drains")).await;
-        let status = running.wait(PATIENCE).await;
-        assert_eq!(status.code(), Some(0), "{}", running.log());
-        let log = running.log();
-        assert!(
-            log.contains("another process has taken over: draining") && log.contains(" drained\n"),
-            "{log}"
-        );
+        running = take_over(&site, running, &i.to_string()).await;
         assert_eq!(site.ask("/admin/ready").await, Some((200, "ready\n".into())));
-        running = next;
     }
     callers.pass(20).await;
     callers.assert_flawless(20 * TIMES as u64).await;
@@ -37,6 +36,25 @@ async fn takeovers(workers: usize) {
     running.signal("TERM");
     assert_eq!(running.wait(PATIENCE).await.code(), Some(0));
     assert!(!site.path("takeover.sock").exists(), "its file is gone");
+}
+
+/// The process called `name` takes over from the one that runs, which ends in order.
+async fn take_over(site: &Site, mut running: Process, name: &str) -> Process {
+    let mut next = site.start(name, &["--takeover"], "linkerd.yaml");
+    next.wait_line("the successor serves", |l| l.ends_with("the process before this one drains")).await;
+    let status = running.wait(PATIENCE).await;
+    let log = running.log();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("another process has taken over: draining") && log.contains(" drained\n"), "{log}");
+    next
+}
+
+/// The process that runs is told to end, and when it has, the one called `name` is started.
+async fn restart(site: &Site, mut running: Process, name: &str, socket: &TcpListener) -> Process {
+    running.signal("TERM");
+    let status = running.wait(PATIENCE).await;
+    assert_eq!(status.code(), Some(0), "{}", running.log());
+    site.start_on(name, socket)
 }
 
 /// The stable address is what a user would have: a socket that the service manager holds (systemd's socket activation,
@@ -49,15 +67,68 @@ async fn restarts(workers: usize) {
     let callers = Callers::start(site.router);
     for i in 1..=TIMES {
         callers.pass(20).await;
-        running.signal("TERM");
-        let status = running.wait(PATIENCE).await;
-        assert_eq!(status.code(), Some(0), "{}", running.log());
-        running = site.start_on(&i.to_string(), &socket);
+        running = restart(&site, running, &i.to_string(), &socket).await;
     }
     callers.pass(20).await;
     callers.assert_flawless(20 * TIMES as u64).await;
     running.signal("TERM");
     assert_eq!(running.wait(PATIENCE).await.code(), Some(0));
+}
+
+/// For so long callers ask at the full rate.
+const LENGTH: Duration = Duration::from_secs(60);
+
+/// Whether the full rates are wanted: they need both processors of a small machine and a build that was optimised.
+fn long() -> bool {
+    std::env::var_os("WAYLEAVE_LONG").is_some()
+}
+
+/// The acceptance row in full: `.ci/long reloads` only.
+async fn takeovers_at_full_rate(workers: usize) {
+    if !long() {
+        return;
+    }
+    let site = Site::new(workers).await;
+    let mut running = site.start("0", &[], "linkerd.yaml");
+    site.ready().await;
+    let callers = tokio::spawn(Pace::full_rate(LENGTH).run(site.router, "web"));
+    let mut ticks = tokio::time::interval(LENGTH / (TIMES as u32 + 2));
+    for i in 1..=TIMES {
+        ticks.tick().await;
+        running = take_over(&site, running, &i.to_string()).await;
+    }
+    assert_nobody_noticed(callers).await;
+    running.signal("TERM");
+    assert_eq!(running.wait(PATIENCE).await.code(), Some(0));
+}
+
+/// As [`takeovers_at_full_rate`], behind a stable address. Callers that come while no process runs wait for as long as that
+/// takes, so the longest wait that is reported says how long a restart is felt.
+async fn restarts_at_full_rate(workers: usize) {
+    if !long() {
+        return;
+    }
+    let site = Site::new(workers).await;
+    let socket = TcpListener::bind(site.router).expect("the port is free");
+    let mut running = site.start_on("0", &socket);
+    site.ready().await;
+    let callers = tokio::spawn(Pace::full_rate(LENGTH).run(site.router, "web"));
+    let mut ticks = tokio::time::interval(LENGTH / (TIMES as u32 + 2));
+    for i in 1..=TIMES {
+        ticks.tick().await;
+        running = restart(&site, running, &i.to_string(), &socket).await;
+        site.ready().await;
+    }
+    assert_nobody_noticed(callers).await;
+    running.signal("TERM");
+    assert_eq!(running.wait(PATIENCE).await.code(), Some(0));
+}
+
+async fn assert_nobody_noticed(callers: JoinHandle<Report>) {
+    assert!(!callers.is_finished(), "all of it was under load");
+    let (pace, report) = (Pace::full_rate(LENGTH), callers.await.expect("the callers run"));
+    report.assert_flawless(pace.requests());
+    report.assert_rate(f64::from(pace.per_second));
 }
 
 /// A faulty file is seen before anybody is asked; a port that is taken only when the sockets have been received. Either way

@@ -38,7 +38,7 @@ async fn world(workers: usize, replicas: &[Backend]) -> World {
 async fn thousand(world: &World, bad: impl FnOnce(), well: impl FnOnce()) -> Report {
     let (before, during, after) = times();
     let length = before + during + after;
-    let pace = Pace { per_second: 1_000, length, patience: Duration::from_secs(1) };
+    let pace = Pace { per_second: 1_000, length, patience: Duration::from_secs(1), fresh: 0 };
     let changes = async {
         tokio::time::sleep(before).await;
         bad();

@@ -32,7 +32,8 @@ async fn retries_do_not_multiply(workers: usize) {
     let (middle, last) = (free_port(), free_port());
     let mut world =
         Setup::new().document(&document(middle, last, failing.address.port())).start(workers).await;
-    let pace = Pace { per_second: 300, length: Duration::from_secs(5), patience: Duration::from_secs(20) };
+    let pace =
+        Pace { per_second: 300, length: Duration::from_secs(5), patience: Duration::from_secs(20), fresh: 0 };
     let report = pace.run(world.router, "web").await;
     let asked = pace.requests();
     assert_eq!(report.statuses.get(&500), Some(&asked), "every caller is told: {report:?}");

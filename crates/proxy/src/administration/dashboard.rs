@@ -3,7 +3,7 @@
 
 use admin::Events;
 use serde_json::{Value as Json, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 use telemetry::{Metrics, Value, Visitor};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -40,12 +40,16 @@ pub(super) async fn tell(events: Events, metrics: Metrics) {
     }
 }
 
-/// Requests of each row when they were last looked at, by router, kind and name.
-type Before = HashMap<(String, &'static str, String), u64>;
+/// What was counted when it was last looked at, by router and kind.
+type Before = HashMap<(String, &'static str), Counted>;
+
+/// Requests of each row by its name, and the time of the look that found it last.
+type Counted = HashMap<String, (u64, u64)>;
 
 /// A server, service or client.
 #[derive(Debug, Default)]
 struct Row {
+    name: String,
     requests: u64,
     success: u64,
     failures: u64,
@@ -58,46 +62,60 @@ struct Row {
     /// p50, p95, p99 and the longest, of the last full minute.
     latency: Option<[u64; 4]>,
     /// Of a client: requests, successes and failures by service.
-    by: BTreeMap<String, [u64; 3]>,
+    by: Vec<(String, [u64; 3])>,
 }
 
-/// The rows of a router.
+/// The rows of a router, by name.
 #[derive(Debug, Default)]
 struct Router {
-    servers: BTreeMap<String, Row>,
-    services: BTreeMap<String, Row>,
-    clients: BTreeMap<String, Row>,
+    name: String,
+    servers: Vec<Row>,
+    services: Vec<Row>,
+    clients: Vec<Row>,
 }
 
-/// Picks the dashboard's numbers out of the tree.
+/// Picks the dashboard's numbers out of the tree, which is ordered by names. There may be thousands of rows and a hundred
+/// metrics of each: what is done for a metric must be little.
 #[derive(Default)]
 struct Collector {
+    /// Keys of the scopes we are in, of the first `depth`; the rest is room for further ones.
     path: Vec<String>,
-    routers: BTreeMap<String, Router>,
+    depth: usize,
+    routers: Vec<Router>,
 }
 
 impl Visitor for Collector {
     fn enter(&mut self, key: &str) {
-        self.path.push(key.to_owned());
+        if self.depth == self.path.len() {
+            self.path.push(String::new());
+        }
+        self.path[self.depth].clear();
+        self.path[self.depth].push_str(key);
+        self.depth += 1;
+        match &self.path[..self.depth] {
+            [root, label] if root == "rt" => {
+                self.routers.push(Router { name: label.clone(), ..Router::default() });
+            }
+            [root, _, kind, owner] if root == "rt" => {
+                if let Some(rows) = self.routers.last_mut().and_then(|router| router.rows(kind)) {
+                    rows.push(Row { name: owner.clone(), ..Row::default() });
+                }
+            }
+            _ => {}
+        }
     }
 
     fn leave(&mut self) {
-        self.path.pop();
+        self.depth -= 1;
     }
 
     fn metric(&mut self, name: &str, value: Value) {
-        let [root, label, kind, owner, rest @ ..] = self.path.as_slice() else { return };
+        let [root, _, kind, _, rest @ ..] = &self.path[..self.depth] else { return };
         if root != "rt" {
             return;
         }
-        let router = self.routers.entry(label.clone()).or_default();
-        let rows = match kind.as_str() {
-            "server" => &mut router.servers,
-            "service" => &mut router.services,
-            "client" => &mut router.clients,
-            _ => return,
-        };
-        let row = rows.entry(owner.clone()).or_default();
+        let rows = self.routers.last_mut().and_then(|router| router.rows(kind));
+        let Some(row) = rows.and_then(|rows| rows.last_mut()) else { return };
         match rest {
             [] => row.put(name, value),
             [metric] if name.is_empty() => row.put(metric, value),
@@ -136,17 +154,21 @@ impl Row {
             "failures" => 2,
             _ => return,
         };
-        if let Value::Counter(n) = value {
-            self.by.entry(service.to_owned()).or_default()[at] = n;
+        let Value::Counter(n) = value else { return };
+        if self.by.last().is_none_or(|(last, _)| last != service) {
+            self.by.push((service.to_owned(), [0; 3]));
+        }
+        if let Some((_, counts)) = self.by.last_mut() {
+            counts[at] = n;
         }
     }
 
-    fn json(&self, name: &str) -> Json {
+    fn json(&self) -> Json {
         let mut pairs: Vec<_> = self.by.iter().collect();
         pairs.sort_by_key(|(_, counts)| std::cmp::Reverse(counts[0]));
-        let pair = |(name, [r, s, f]): &(&String, &[u64; 3])| json!({ "n": name, "r": r, "s": s, "f": f });
+        let pair = |(name, [r, s, f]): &&(String, [u64; 3])| json!({ "n": name, "r": r, "s": s, "f": f });
         json!({
-            "n": name, "r": self.requests, "s": self.success, "f": self.failures, "y": self.retries,
+            "n": self.name, "r": self.requests, "s": self.success, "f": self.failures, "y": self.retries,
             "c": self.connections, "p": self.pending, "b": self.budget, "l": self.latency,
             "e": self.size.map(|size| [self.available, size]),
             "by": pairs.iter().take(PAIRS).map(pair).collect::<Vec<_>>(),
@@ -154,39 +176,63 @@ impl Row {
     }
 }
 
-/// The numbers of all routers at `millis`.
+/// The numbers of all routers at `millis`, which is later than when they were last asked for.
 fn numbers(metrics: &Metrics, millis: u64, before: &mut Before) -> Json {
     let mut all = Collector::default();
     metrics.visit(&mut all);
-    let mut now = Before::new();
-    let routers: Vec<Json> =
-        all.routers.iter().map(|(name, router)| router.json(name, before, &mut now)).collect();
-    *before = now;
+    let routers = all.routers.iter().filter(|router| !router.is_empty());
+    let routers: Vec<Json> = routers.map(|router| router.json(millis, before)).collect();
+    before.retain(|_, rows| {
+        rows.retain(|_, (_, seen)| *seen == millis);
+        !rows.is_empty()
+    });
     json!({ "t": millis, "routers": routers })
 }
 
+/// The rows that have gained most requests since they were last looked at, and how many there are beside them.
+fn busiest(rows: &[Row], millis: u64, counted: &mut Counted) -> (Vec<Json>, usize) {
+    let mut ranked: Vec<_> =
+        rows.iter().map(|row| ((gained(row, millis, counted), row.requests), row)).collect();
+    ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
+    let shown = ranked.iter().take(ROWS).map(|(_, row)| row.json()).collect();
+    (shown, ranked.len().saturating_sub(ROWS))
+}
+
+/// How many requests a row has gained; of one that was not there before nobody knows.
+fn gained(row: &Row, millis: u64, counted: &mut Counted) -> u64 {
+    if let Some((requests, seen)) = counted.get_mut(&row.name) {
+        *seen = millis;
+        return row.requests.saturating_sub(std::mem::replace(requests, row.requests));
+    }
+    counted.insert(row.name.clone(), (row.requests, millis));
+    0
+}
+
 impl Router {
-    fn json(&self, name: &str, before: &Before, now: &mut Before) -> Json {
-        let mut busiest = |kind: &'static str, rows: &BTreeMap<String, Row>| {
-            let mut ranked: Vec<_> = rows
-                .iter()
-                .map(|(row, numbers)| {
-                    let key = (name.to_owned(), kind, row.clone());
-                    let gained = before.get(&key).map_or(0, |then| numbers.requests.saturating_sub(*then));
-                    now.insert(key, numbers.requests);
-                    ((gained, numbers.requests), row, numbers)
-                })
-                .collect();
-            ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-            let shown: Vec<Json> =
-                ranked.iter().take(ROWS).map(|(_, row, numbers)| numbers.json(row)).collect();
-            (shown, ranked.len().saturating_sub(ROWS))
+    /// The rows of a kind, if it is one that is shown.
+    fn rows(&mut self, kind: &str) -> Option<&mut Vec<Row>> {
+        match kind {
+            "server" => Some(&mut self.servers),
+            "service" => Some(&mut self.services),
+            "client" => Some(&mut self.clients),
+            _ => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        [&self.servers, &self.services, &self.clients].iter().all(|rows| rows.is_empty())
+    }
+
+    fn json(&self, millis: u64, before: &mut Before) -> Json {
+        let mut shown = |kind: &'static str, rows: &[Row]| {
+            busiest(rows, millis, before.entry((self.name.clone(), kind)).or_default())
         };
-        let (servers, more_servers) = busiest("servers", &self.servers);
-        let (services, more_services) = busiest("services", &self.services);
-        let (clients, more_clients) = busiest("clients", &self.clients);
+        let (servers, more_servers) = shown("servers", &self.servers);
+        let (services, more_services) = shown("services", &self.services);
+        let (clients, more_clients) = shown("clients", &self.clients);
         json!({
-            "name": name, "total": self.total(), "servers": servers, "services": services, "clients": clients,
+            "name": self.name, "total": self.total(),
+            "servers": servers, "services": services, "clients": clients,
             "more": { "servers": more_servers, "services": more_services, "clients": more_clients },
         })
     }
@@ -194,8 +240,8 @@ impl Router {
     /// What the servers count, the retries of services and clients, the connections (`o`) of clients. Of several servers'
     /// latencies the longest.
     fn total(&self) -> Json {
-        let servers = || self.servers.values();
-        let retries = self.services.values().chain(self.clients.values()).map(|row| row.retries).sum::<u64>();
+        let servers = || self.servers.iter();
+        let retries = self.services.iter().chain(&self.clients).map(|row| row.retries).sum::<u64>();
         let longest = |a: [u64; 4], b: [u64; 4]| [0, 1, 2, 3].map(|at| a[at].max(b[at]));
         json!({
             "r": servers().map(|row| row.requests).sum::<u64>(),
@@ -211,8 +257,8 @@ impl Router {
 }
 
 /// The sum of a gauge; that of nothing is 0 (and not -0, as the standard library has it).
-fn sum(rows: &BTreeMap<String, Row>, of: impl Fn(&Row) -> f32) -> f32 {
-    rows.values().fold(0.0, |sum, row| sum + of(row))
+fn sum(rows: &[Row], of: impl Fn(&Row) -> f32) -> f32 {
+    rows.iter().fold(0.0, |sum, row| sum + of(row))
 }
 
 #[cfg(test)]

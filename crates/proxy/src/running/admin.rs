@@ -24,6 +24,8 @@ pub(super) struct RunningAdmin {
     admin: Server,
     /// Where one is asked for.
     identifier: Option<Server>,
+    /// Those that finish their answers, and that nobody asks for any more.
+    former: Vec<Server>,
 }
 
 /// What they serve next; new addresses are bound already.
@@ -50,7 +52,7 @@ impl RunningAdmin {
         let identifier = Asked::identifier(document);
         let identifier =
             identifier.map(|asked| Server::start(asked, routes.identifier, sockets)).transpose()?;
-        Ok(RunningAdmin { admin, identifier })
+        Ok(RunningAdmin { admin, identifier, former: Vec::new() })
     }
 
     /// Where the admin server listens.
@@ -84,8 +86,9 @@ impl RunningAdmin {
     /// Serves that from now on. A server that has another in its place finishes its answers.
     pub(super) fn replace(&mut self, next: NextAdmin) {
         self.admin.replace(next.admin);
+        self.former.retain_mut(Server::is_busy);
         match (next.identifier, &mut self.identifier) {
-            (NextIdentifier::Gone, identifier) => *identifier = None,
+            (NextIdentifier::Gone, identifier) => self.former.extend(identifier.take().map(Server::closed)),
             (NextIdentifier::Started(server), identifier) => *identifier = Some(server),
             (NextIdentifier::Goes(next), Some(server)) => server.replace(next),
             (NextIdentifier::Goes(_), None) => {}
@@ -94,13 +97,19 @@ impl RunningAdmin {
 
     /// They answer what they were asked, and nothing more.
     pub(super) fn close(&mut self) {
-        self.identifier = None;
+        self.former.extend(self.identifier.take().map(Server::closed));
         self.admin.close();
     }
 
-    pub(super) async fn stop(self) {
-        drop(self.identifier);
-        self.admin.stop().await;
+    pub(super) async fn stop(mut self) {
+        self.close();
+        let ended = async {
+            for server in self.former.iter_mut().chain([&mut self.admin]) {
+                server.ended().await;
+            }
+        };
+        // They answer until then side by side.
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
 }
 
@@ -199,9 +208,18 @@ impl Server {
         self.handle.stop();
     }
 
-    async fn stop(mut self) {
+    fn closed(mut self) -> Server {
         self.close();
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(FAREWELL, ended).await;
+        self
+    }
+
+    /// Whether it has not ended yet.
+    fn is_busy(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        !self.tasks.is_empty()
+    }
+
+    async fn ended(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
     }
 }

@@ -45,8 +45,22 @@ async fn http_identifier_port() {
     assert!(text.contains(r#""r":{"error":"l5d-dtab: '/' expected"#), "{text}");
     let (_, text) = ask(address, "GET http://other/a/b HTTP/1.1\r\nHost: web\r\n\r\n").await;
     assert!(text.contains(r#""r":{"path":"/svc/other"}"#), "{text}");
+    // Whoever is asking when nobody wants it any more is answered all the same.
+    let mut asking = Client::connect(address).await;
+    asking.send("GET /a/b HTTP/1.1\r\nHost: web\r\nX-Re").await;
+    // Accepted before this one.
+    ask(address, "GET / HTTP/1.1\r\nHost: web\r\n\r\n").await;
+    let without = format!(
+        "admin: {{port: 0}}\nrouters:\n- protocol: http\n  label: r\n  servers: [{{port: 0}}]\n{other}"
+    );
+    let without =
+        document::load("linkerd.yaml", without.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    running.proxy.reload(without).await.expect("reloaded");
+    eventually(PATIENCE, "nobody listens", || async { Client::try_connect(address).await.is_err() }).await;
+    asking.send("st: x\r\n\r\n").await;
+    let text = asking.response().await.text();
+    assert!(text.contains(r#""p":{"path":"/p/a/b"}"#), "{text}");
     running.stop().await;
-    assert!(Client::try_connect(address).await.is_err(), "it ends with the proxy");
 }
 
 /// `security`: `uiEnabled`, `controlEnabled`, `diagnosticsEnabled`, `pathWhitelist`, `pathBlacklist`; row 12.

@@ -24,13 +24,18 @@ pub struct PrometheusOptions {
 pub fn render_prometheus(metrics: &Metrics, prefix: &str) -> String {
     let options = PrometheusOptions { prefix: prefix.to_owned(), histograms: false };
     let mut whole = String::new();
-    render_prometheus_pieces(metrics, &options, |piece| whole.push_str(&piece));
+    render_prometheus_pieces(metrics, &options, &mut |piece| whole.push_str(&piece));
     whole
 }
 
 /// Every metric as Prometheus text, in pieces that each end with a line, so that a proxy that knows thousands of services
-/// need not hold all of it. Nothing is locked while `take` runs.
-pub fn render_prometheus_pieces(metrics: &Metrics, options: &PrometheusOptions, take: impl FnMut(String)) {
+/// need not hold all of it. Nothing is locked while `take` runs. (`dyn`, so that this is compiled with the rest of the room
+/// and not with its callers, which are built to be built quickly.)
+pub fn render_prometheus_pieces(
+    metrics: &Metrics,
+    options: &PrometheusOptions,
+    take: &mut dyn FnMut(String),
+) {
     let mut text = Text::new(options, take);
     walk(metrics.node(), &mut text);
     text.finish();
@@ -87,8 +92,8 @@ enum Place {
 }
 
 /// The text so far, and the name and labels of the place of the walk.
-struct Text<F> {
-    take: F,
+struct Text<'a> {
+    take: &'a mut dyn FnMut(String),
     out: String,
     /// Prefix and name, ready to be copied.
     name: String,
@@ -101,8 +106,8 @@ struct Text<F> {
     outer: Vec<(usize, usize, Place)>,
 }
 
-impl<F: FnMut(String)> Text<F> {
-    fn new(options: &PrometheusOptions, take: F) -> Text<F> {
+impl<'a> Text<'a> {
+    fn new(options: &PrometheusOptions, take: &'a mut dyn FnMut(String)) -> Text<'a> {
         let mut name = String::new();
         push_name(&mut name, &options.prefix);
         Text {
@@ -117,7 +122,7 @@ impl<F: FnMut(String)> Text<F> {
         }
     }
 
-    fn finish(mut self) {
+    fn finish(self) {
         if !self.out.is_empty() {
             (self.take)(self.out);
         }
@@ -135,7 +140,7 @@ impl<F: FnMut(String)> Text<F> {
     }
 }
 
-impl<F: FnMut(String)> Visitor for Text<F> {
+impl Visitor for Text<'_> {
     fn enter(&mut self, key: &str) {
         self.outer.push((self.name.len(), self.labels.len(), self.place));
         self.place = self.step(key);
@@ -174,7 +179,7 @@ impl<F: FnMut(String)> Visitor for Text<F> {
 
 const EXN: &str = "exn";
 
-impl<F: FnMut(String)> Text<F> {
+impl Text<'_> {
     fn step(&mut self, key: &str) -> Place {
         match (self.place, key) {
             (Place::Root, "rt") => self.level(key, Place::Routers),

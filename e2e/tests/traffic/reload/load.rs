@@ -60,26 +60,19 @@ async fn fifty_at_full_rate(workers: usize) {
     let web = Backend::text("web").await;
     let setup = Setup::new().replicas("web", &[web.address]).router("  maxHeadersKB: 8");
     let changing = Changing::start(setup, workers).await;
-    let length = Duration::from_secs(30);
-    let pace = Pace { per_second: 2_900, length, patience: Duration::from_secs(5) };
-    let fresh = Pace { per_second: 100, ..pace };
+    let pace = Pace::full_rate(Duration::from_secs(30));
     let router = changing.world.router;
-    let kept = tokio::spawn(pace.run(router, "web"));
-    let new = tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(Duration::from_secs(1) / fresh.per_second);
-        for _ in 0..fresh.requests() {
-            ticks.tick().await;
-            assert_eq!(Client::connect(router).await.get("/", "web").await.status(), 200);
-        }
-    });
-    let mut ticks = tokio::time::interval(length / 52);
+    let callers = tokio::spawn(pace.run(router, "web"));
+    let mut ticks = tokio::time::interval(pace.length / 52);
     for i in 0..50 {
         ticks.tick().await;
         changing.edit(&format!("maxHeadersKB: {}", 8 + i), &format!("maxHeadersKB: {}", 9 + i));
         changing.reload().await;
     }
-    kept.await.expect("the callers run").assert_flawless(pace.requests());
-    new.await.expect("no new connection is lost");
+    assert!(!callers.is_finished(), "all reloads were under load");
+    let report = callers.await.expect("the callers run");
+    report.assert_flawless(pace.requests());
+    report.assert_rate(f64::from(pace.per_second));
     drop(web);
     changing.world.finish().await;
 }

@@ -201,7 +201,7 @@ fn status_codes_and_classes() {
 
 fn pieces(metrics: &Metrics, options: &PrometheusOptions) -> Vec<String> {
     let mut pieces = Vec::new();
-    render_prometheus_pieces(metrics, options, |piece| pieces.push(piece));
+    render_prometheus_pieces(metrics, options, &mut |piece| pieces.push(piece));
     pieces
 }
 
