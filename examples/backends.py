@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The services behind the examples: seven little HTTP servers on 127.0.0.1, started together, ended with Ctrl-C.
+"""The services behind the examples: seven little HTTP servers on 127.0.0.1, or at the addresses that are
+given as arguments, started together, ended with Ctrl-C.
 
     port  name    what it does
     8081  web-1   answers with its name
@@ -25,6 +26,7 @@ It needs nothing but Python 3.8 and is no example of how to write a server.
 
 import itertools
 import socketserver
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,11 +48,11 @@ class Service(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port, name):
+    def __init__(self, address, port, name):
         self.name = name
         # Requests so far; `next` of it is atomic, and the threads of all connections share it.
         self.count = itertools.count()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((address, port), Handler)
 
     def server_bind(self):
         # Without the look-up of the host's name that HTTPServer does here.
@@ -124,7 +126,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main():
-    servers = [Service(port, name) for port, name in SERVICES.items()]
+    addresses = sys.argv[1:] or ["127.0.0.1"]
+    servers = [Service(address, port, name) for address in addresses for port, name in SERVICES.items()]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     print("ready: " + ", ".join(f"{name} on {port}" for port, name in SERVICES.items()), flush=True)

@@ -171,11 +171,20 @@ pub fn entrance_document(disco: &std::path::Path) -> String {
     document(disco, router, server)
 }
 
+/// As [`mesh_document`], with names by the rules of Ingress objects of the namespace `ns`, which a Kubernetes API at this port of
+/// 127.0.0.1 tells; their port is `http`.
+#[must_use]
+pub fn ingress_document(disco: &std::path::Path, api: u16) -> String {
+    let identifier =
+        format!("  identifier: {{kind: io.l5d.ingress, host: 127.0.0.1, port: {api}}}\n  dstPrefix: /in");
+    document(disco, &identifier, "")
+}
+
 fn document(disco: &std::path::Path, router: &str, server: &str) -> String {
     format!(
         "admin: {{ip: 127.0.0.1, port: 0}}\nusage: {{enabled: false}}\ntelemetry:\n- kind: io.l5d.prometheus\n\
          namers:\n- kind: io.l5d.fs\n  rootDir: {}\nrouters:\n- protocol: http\n  dtab: |\n    /svc => /#/io.l5d.fs;\n\
-         \x20   /in/1.1/* => /#/io.l5d.fs;\n{router}\n  servers:\n  - ip: 127.0.0.1\n    port: 0\n{server}",
+         \x20   /in/1.1/* => /#/io.l5d.fs;\n    /in/ns/http => /#/io.l5d.fs;\n{router}\n  servers:\n  - ip: 127.0.0.1\n    port: 0\n{server}",
         disco.display()
     )
 }

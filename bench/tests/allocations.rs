@@ -7,7 +7,9 @@
 
 use bench::traffic::{self, Caller};
 use proxy::{Options, Proxy, document};
+use serde_json::json;
 use std::path::Path;
+use testkit::KubeApi;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -34,6 +36,10 @@ fn a_steady_request_hardly_allocates() {
     });
     within(&runtime, &traffic::entrance_document(folder.path()), |caller| {
         check("GET through all of the entrance", caller, traffic::get, 0.0);
+    });
+    let api = runtime.block_on(ingress_rules());
+    within(&runtime, &traffic::ingress_document(folder.path(), api.port()), |caller| {
+        check("GET by the rules of an Ingress", caller, traffic::get, 0.0);
     });
     let log = folder.path().join("access.log");
     let key = format!("  httpAccessLog: {}\n  servers:\n", log.display());
@@ -64,6 +70,25 @@ fn replica_files(folder: &Path) {
     for i in 0..HOSTS {
         std::fs::write(folder.join(host(i)), &lines).expect("the folder can be written");
     }
+}
+
+/// An API with rules of each kind for each host; those that fit come last.
+async fn ingress_rules() -> KubeApi {
+    let api = KubeApi::start().await;
+    for host in (0..HOSTS).map(host) {
+        let path = |kind: &str, path: &str, service: &str| json!({"pathType": kind, "path": path, "backend": {"service": {"name": service, "port": {"name": "http"}}}});
+        let paths = json!([
+            path("Exact", "/api/v1/items", "none"),
+            path("Prefix", "/api/v2", "none"),
+            path("ImplementationSpecific", "/api/.*/orders/.*", "none"),
+            path("ImplementationSpecific", "/api/.*", &host),
+        ]);
+        api.put(json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"namespace": "ns", "name": host},
+            "spec": {"rules": [{"host": host, "http": {"paths": paths}}]},
+        }));
+    }
+    api
 }
 
 fn check(what: &str, caller: &mut Caller, request: fn(&str) -> Vec<u8>, bound: f64) {

@@ -1,11 +1,13 @@
 //! The files of `examples/`, started as they are: what each says to try does what it says, with real `curl`.
 //!
-//! `examples/README.md` explains the lines `# start:`, `# beside:`, `# try:`, `# expect:`, `# never:` and `# soon:`.
+//! `examples/README.md` explains the lines `# start:`, `# cluster:`, `# beside:`, `# try:`, `# expect:`, `# never:` and `# soon:`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
+use testkit::cluster::{Cluster, Level};
 use testkit::{PATIENCE, Process, each_width, eventually, namespace, wayleave_binary};
 
 each_width!(every_line_does_what_it_says);
@@ -13,19 +15,9 @@ each_width!(every_line_does_what_it_says);
 /// How far a share may be off what was promised, in standard deviations.
 const DEVIATIONS: f64 = 6.0;
 
-/// Kinds of the reference that need what an example cannot bring along, or whose example is still to be written.
-const KINDS_WITHOUT: &[(&str, &str)] = &[
-    ("io.l5d.commonMetrics", "does nothing but warn that it does nothing"),
-    (
-        "io.l5d.k8s",
-        "needs a cluster: conformance.rs shows it on a real API, proxy/tests/keys on a scripted one",
-    ),
-    ("io.l5d.k8s.ns", "as io.l5d.k8s"),
-    ("io.l5d.k8s.external", "as io.l5d.k8s"),
-    ("io.l5d.ingress", "needs a cluster: proxy/tests/keys/ingress.rs shows it on a scripted API"),
-    ("io.l5d.k8s.configMap", "needs a cluster: proxy/tests/keys/config_map.rs shows it on a scripted API"),
-    ("io.l5d.k8s.daemonset", "as io.l5d.k8s.configMap"),
-];
+/// Kinds of the reference that have nothing to show.
+const KINDS_WITHOUT: &[(&str, &str)] =
+    &[("io.l5d.commonMetrics", "does nothing but warn that it does nothing")];
 
 /// A configuration and what it says about itself.
 #[derive(Debug, Default, PartialEq)]
@@ -33,6 +25,8 @@ struct Example {
     name: String,
     /// Variables and the command that starts it, as a shell reads them.
     start: String,
+    /// The objects of the Kubernetes API that it asks, a file.
+    cluster: Option<String>,
     /// What runs beside the proxy, all the time.
     beside: Vec<String>,
     tries: Vec<Try>,
@@ -89,6 +83,11 @@ impl Example {
                 return Ok(());
             }
             "start" => return Err("a second `# start:`".into()),
+            "cluster" if folder().join(&rest).is_file() => {
+                self.cluster = Some(rest);
+                return Ok(());
+            }
+            "cluster" => return Err(format!("there is no {rest}")),
             "beside" => {
                 self.beside.push(rest);
                 return Ok(());
@@ -162,6 +161,7 @@ fn share(promised: f64, text: &str, output: &str) -> Result<(), String> {
 #[test]
 fn what_files_say_is_understood() {
     let text = "# A title: with a colon.\n# start: A=b wayleave proxy x.yaml\n# beside: sleep 9\nrouters:\n\
+                # cluster: kubernetes/objects.yaml\n\
                 # try: curl -s here\n# expect: a\n# expect: about 10 % b\n# never: c\n\
                 #   no command\n  # try: two\n  #      and three\n  # soon: d e\n";
     let one = vec![Promise::Expect("a".into()), Promise::Share(10.0, "b".into()), Promise::Never("c".into())];
@@ -170,7 +170,9 @@ fn what_files_say_is_understood() {
         Try { command: "two\nand three".into(), promises: vec![Promise::Soon("d e".into())] },
     ];
     let start = "A=b wayleave proxy x.yaml".into();
-    let expected = Example { name: "x.yaml".into(), start, beside: vec!["sleep 9".into()], tries };
+    let beside = vec!["sleep 9".into()];
+    let cluster = Some("kubernetes/objects.yaml".into());
+    let expected = Example { name: "x.yaml".into(), start, cluster, beside, tries };
     assert_eq!(Example::parse("x.yaml", text), Ok(expected));
 }
 
@@ -189,6 +191,7 @@ fn files_that_say_too_little_are_faulty() {
     check(&format!("{start}# try: curl x\n"), "nothing is promised of `curl x`");
     check(&format!("{start}# expect: x\n"), "x.yaml:2: a promise before");
     check(&format!("{start}{start}"), "x.yaml:2: a second");
+    check(&format!("{start}# cluster: nosuch.yaml\n"), "x.yaml:2: there is no nosuch.yaml");
     check(&format!("{start}# try: curl x\n# expect: about x % y\n"), "`x` is no number");
 }
 
@@ -277,6 +280,8 @@ fn every_kind_has_an_example() {
 struct Stage {
     folder: tempfile::TempDir,
     path: String,
+    /// The file that says where the cluster is; empty where there is none.
+    kubeconfig: String,
 }
 
 impl Stage {
@@ -289,7 +294,18 @@ impl Stage {
             .expect("the folder can be written");
         // dnsmasq is where only root's shells look.
         let path = format!("{}:{}:/usr/sbin", bin.display(), std::env::var("PATH").unwrap_or_default());
-        Stage { folder, path }
+        Stage { folder, path, kubeconfig: String::new() }
+    }
+
+    /// Asks this cluster from here on, whose objects are those of `file`.
+    async fn ask(&mut self, cluster: &Cluster, file: &str) {
+        let objects = fs::read_to_string(self.folder.path().join(file)).expect("the objects can be read");
+        cluster.apply(&objects).await;
+        let kubectl = format!("#!/bin/sh\nexec {} kubectl \"$@\"\n", cluster.program().display());
+        let at = self.folder.path().join("bin/kubectl");
+        fs::write(&at, kubectl).expect("the folder can be written");
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).expect("it was just written");
+        self.kubeconfig = cluster.kubeconfig().display().to_string();
     }
 
     fn run(&self, command: &str) -> Output {
@@ -297,13 +313,15 @@ impl Stage {
         bash.args(["--kill-after=1", "30", "bash", "-c", command]);
         bash.current_dir(self.folder.path()).env("PATH", &self.path);
         // Where processes on one machine meet; each stage is a machine of its own.
-        bash.env("RUNTIME_DIRECTORY", self.folder.path());
+        bash.env("RUNTIME_DIRECTORY", self.folder.path()).env("KUBECONFIG", &self.kubeconfig);
         bash.output().expect("bash and timeout are installed")
     }
 
     fn start(&self, name: &str, command: &str) -> Process {
         let here = self.folder.path().display();
-        let script = format!("export PATH='{}' RUNTIME_DIRECTORY='{here}'; {command}", self.path);
+        let variables =
+            format!("PATH='{}' RUNTIME_DIRECTORY='{here}' KUBECONFIG='{}'", self.path, self.kubeconfig);
+        let script = format!("export {variables}; {command}");
         Process::start(name, Path::new("bash"), ["-c", &script], self.folder.path())
     }
 
@@ -352,7 +370,8 @@ fn all_pass_check_and_lint() {
     let names: Vec<_> = examples().into_iter().map(|e| e.name).collect();
     let names = names.join(" ");
     for command in ["check", "lint --deny-warnings"] {
-        let output = stage.run(&format!("POD_IP=127.0.0.1 wayleave {command} {names} 2>&1"));
+        let output =
+            stage.run(&format!("POD_IP=127.0.0.1 POD_NAMESPACE=default wayleave {command} {names} 2>&1"));
         let text = String::from_utf8_lossy(&output.stdout);
         let warned = command == "check" && text.contains("warning");
         assert!(output.status.success() && !warned, "wayleave {command}:\n{text}");
@@ -367,16 +386,27 @@ async fn every_line_does_what_it_says(workers: usize) {
     let chosen: Vec<_> = examples().into_iter().filter(|e| e.name.contains(&only)).collect();
     assert!(!chosen.is_empty(), "no example has `{only}` in its name");
     let mut faults = Vec::new();
+    // One for all that need one.
+    let mut cluster = None;
     for example in chosen {
-        if let Err(fault) = drive(&example, workers).await {
+        if example.cluster.is_some() && cluster.is_none() {
+            cluster = Cluster::start(&example.name, Level::Api).await;
+        }
+        if example.cluster.is_some() && cluster.is_none() {
+            continue;
+        }
+        if let Err(fault) = drive(&example, cluster.as_ref(), workers).await {
             faults.push(format!("{}: {fault}", example.name));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
-async fn drive(example: &Example, workers: usize) -> Result<(), String> {
-    let stage = Stage::new();
+async fn drive(example: &Example, cluster: Option<&Cluster>, workers: usize) -> Result<(), String> {
+    let mut stage = Stage::new();
+    if let Some((cluster, file)) = cluster.zip(example.cluster.as_deref()) {
+        stage.ask(cluster, file).await;
+    }
     let mut backends = stage.start("backends", "exec python3 backends.py");
     let beside: Vec<_> = example.beside.iter().map(|c| stage.start("beside", &format!("exec {c}"))).collect();
     backends.wait_line("the back ends", |l| l.starts_with("ready: ")).await;

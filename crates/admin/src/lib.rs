@@ -27,7 +27,7 @@ pub use hyper::body::Bytes;
 pub use hyper::header::HeaderValue;
 pub use hyper::{Method, StatusCode, Version};
 pub use loggers::Loggers;
-pub use reply::{Response, json, plain, status, text};
+pub use reply::{Response, json, plain, plain_pieces, status, text};
 pub use routes::Routes;
 pub use security::{PathRule, Security};
 pub use server::{Admin, AdminHandle, Limits};

@@ -21,6 +21,11 @@ pub fn plain(body: impl Into<Bytes>) -> Response {
     reply(StatusCode::OK, "text/plain", body.into())
 }
 
+/// The same, in pieces: a long text is never there twice.
+pub fn plain_pieces(pieces: Vec<String>) -> Response {
+    with(StatusCode::OK, "text/plain", Body::pieces(pieces.into_iter().map(Bytes::from)))
+}
+
 /// 200 with JSON.
 pub fn json(body: impl Into<Bytes>) -> Response {
     reply(StatusCode::OK, "application/json;charset=UTF-8", body.into())
@@ -32,7 +37,11 @@ pub fn status(code: StatusCode, body: impl Into<Bytes>) -> Response {
 }
 
 pub(crate) fn reply(code: StatusCode, content_type: &'static str, body: Bytes) -> Response {
-    let mut response = Response::new(Body::whole(body));
+    with(code, content_type, Body::whole(body))
+}
+
+fn with(code: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

@@ -31,6 +31,29 @@
 /// comment that begins with "Accepted without effect:" says why the key does nothing; such keys are listed. `rule f;` at the
 /// end runs `fn f(value: &Budget, places: Places, cx: &mut Context) -> Option<()>`, which records its own faults.
 ///
+/// Keys that several declarations share are declared once, as an object of their own without a rule. `first { at: Address }` adds
+/// those of the object `Address` before the other keys and `last { at: Address }` behind them; their values are in the field `at`.
+///
+/// ```
+/// config::config! {
+///     /// Where a server is.
+///     pub struct Address {
+///         /// Its port.
+///         port "port": u16, example "80";
+///     }
+/// }
+/// config::config! {
+///     /// A server that has a name.
+///     pub struct Named {
+///         /// The name.
+///         name "name": String, example "web";
+///     }
+///     first { at: Address }
+/// }
+/// let named: Named = config::from_fragment("{port: 80, name: web}").expect("a server");
+/// assert_eq!(named.at.port, 80);
+/// ```
+///
 /// `pub scope struct` makes every field an `Option` (was the key there?), gives each field with a default a method
 /// of the same name for the effective value, and implements [`Scope`](crate::Scope): merging key by key.
 #[macro_export]
@@ -44,6 +67,8 @@ macro_rules! config {
                     $(, check $check:path)? $(, missing $missing:literal)? $(, example $example:literal)? ;
             )*
         }
+        $(first { $($before:ident : $before_ty:ty),* $(,)? })?
+        $(last { $($after:ident : $after_ty:ty),* $(,)? })?
         $(later { $($later:literal),* $(,)? })?
         $(only { $($(#[doc = $only_doc:expr])* $only:literal : $only_ty:ty = $only_default:literal;)* })?
         $(former { $($former:literal until $until:literal => $reason:literal),* $(,)? })?
@@ -52,45 +77,59 @@ macro_rules! config {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq)]
         $vis struct $name {
+            $($(#[doc = concat!("Keys that others have, too: [`", stringify!($before_ty), "`].")] pub $before: $before_ty,)*)?
             $($(#[doc = $field_doc])* pub $field: $ty,)*
+            $($(#[doc = concat!("Keys that others have, too: [`", stringify!($after_ty), "`].")] pub $after: $after_ty,)*)?
         }
 
         impl $crate::Declared for $name {
             const META: &'static $crate::ObjectMeta = &$crate::ObjectMeta {
                 name: stringify!($name),
                 doc: &[$($doc),*],
-                keys: &[$($crate::KeyMeta {
-                    key: $key,
-                    doc: &[$($field_doc),*],
-                    ty: <$ty as $crate::Decode>::describe,
-                    default: $crate::config!(@option $($default)?),
-                    example: $crate::config!(@option $($example)?),
-                    bounds: $crate::config!(@bounds $($min $(, $max)?)?),
-                    required: $crate::config!(@required $ty $(, $default)?),
-                    check_example: |text| {
-                        let _value = $crate::from_fragment::<$ty>(text)?;
-                        $($check(&_value)?;)?
-                        Ok(())
-                    },
-                }),*],
+                keys: {
+                    const PARTS: &[&[$crate::KeyMeta]] = &[
+                        $($(<$before_ty as $crate::Declared>::META.keys,)*)?
+                        &[$($crate::KeyMeta {
+                            key: $key,
+                            doc: &[$($field_doc),*],
+                            ty: <$ty as $crate::Decode>::describe,
+                            default: $crate::config!(@option $($default)?),
+                            example: $crate::config!(@option $($example)?),
+                            bounds: $crate::config!(@bounds $($min $(, $max)?)?),
+                            required: $crate::config!(@required $ty $(, $default)?),
+                            check_example: |text| {
+                                let _value = $crate::from_fragment::<$ty>(text)?;
+                                $($check(&_value)?;)?
+                                Ok(())
+                            },
+                        }),*],
+                        $($(<$after_ty as $crate::Declared>::META.keys,)*)?
+                    ];
+                    const KEYS: [$crate::KeyMeta; $crate::counted(PARTS)] = $crate::joined(PARTS);
+                    &KEYS
+                },
                 later: &[$($($later),*)?],
                 only: $crate::config!(@only $($([$($only_doc),*] $only : $only_ty = $only_default;)*)?),
                 former: &[$($($crate::FormerMeta { key: $former, until: $until, reason: $reason }),*)?],
             };
 
-            #[allow(unused_mut, unused_variables)]
-            fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
+            #[allow(unused_variables)]
+            fn decode_keys(object: &mut $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
+                $($(let $before = <$before_ty as $crate::Declared>::decode_keys(object, cx);)*)?
                 $(
                     let $field =
                         object.field::<$ty>($key, $crate::config!(@option $($default)?), $crate::config!(@option $($missing)?), cx);
                     $(let $field = object.checked::<$name, _>($key, $field, $check, cx);)?
                 )*
-                let places = object.places();
-                object.finish(<$name as $crate::Declared>::META, cx);
-                let value = $name { $($field: $field?),* };
-                $($rule(&value, places, cx)?;)?
-                Some(value)
+                $($(let $after = <$after_ty as $crate::Declared>::decode_keys(object, cx);)*)?
+                Some($name { $($($before: $before?,)*)? $($field: $field?,)* $($($after: $after?,)*)? })
             }
+
+            $(
+                fn check(&self, places: $crate::Places<'_>, cx: &mut $crate::Context) -> Option<()> {
+                    $rule(self, places, cx)
+                }
+            )?
         }
 
         $crate::config!(@decode $name);
@@ -142,7 +181,7 @@ macro_rules! config {
                 former: &[$($($crate::FormerMeta { key: $former, until: $until, reason: $reason }),*)?],
             };
 
-            fn decode_object(mut object: $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
+            fn decode_keys(object: &mut $crate::Object<'_>, cx: &mut $crate::Context) -> Option<$name> {
                 $(
                     let $field = object.field::<Option<$ty>>($key, None, None, cx);
                     $(let $field = match $field {
@@ -150,7 +189,6 @@ macro_rules! config {
                         other => other,
                     };)?
                 )*
-                object.finish(<$name as $crate::Declared>::META, cx);
                 Some($name { $($field: $field?),* })
             }
         }

@@ -213,8 +213,21 @@ pub trait Declared: Sized {
     /// Its keys and documentation.
     const META: &'static ObjectMeta;
 
-    /// Reads its keys from an object, of which an enclosing declaration may have taken some (`kind`).
-    fn decode_object(object: Object<'_>, cx: &mut Context) -> Option<Self>;
+    /// Takes its keys from an object, which may have others.
+    fn decode_keys(object: &mut Object<'_>, cx: &mut Context) -> Option<Self>;
+
+    /// The rule it has to keep beside those of its keys, which records its own faults.
+    fn check(&self, _: Places<'_>, _: &mut Context) -> Option<()> {
+        Some(())
+    }
+
+    /// Reads all of an object, of which an enclosing declaration may have taken some keys (`kind`).
+    fn decode_object(mut object: Object<'_>, cx: &mut Context) -> Option<Self> {
+        let value = Self::decode_keys(&mut object, cx);
+        let places = object.places();
+        object.finish(Self::META, cx);
+        value.filter(|value| value.check(places, cx).is_some())
+    }
 }
 
 /// An object whose keys are being taken one by one; what remains at the end is unknown.

@@ -23,7 +23,9 @@ mod source;
 
 pub use decode::{Context, Declared, Decode, Object, OneOrMore, Places, default_of, from_fragment};
 pub use fault::{Fault, Faults, Reason, Severity};
-pub use meta::{Bounds, FamilyMeta, FormerMeta, KeyMeta, KindMeta, ObjectMeta, OnlyMeta, Type};
+pub use meta::{
+    Bounds, FamilyMeta, FormerMeta, KeyMeta, KindMeta, ObjectMeta, OnlyMeta, Type, counted, joined,
+};
 pub use naming::inner_span;
 pub use nearest::nearest;
 pub use node::{Entry, Node, Scalar, Style, Value};

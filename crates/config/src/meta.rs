@@ -112,6 +112,45 @@ pub struct KeyMeta {
     pub check_example: fn(&str) -> Result<(), String>,
 }
 
+/// How many keys several lists have.
+#[must_use]
+pub const fn counted(parts: &[&[KeyMeta]]) -> usize {
+    let (mut all, mut part) = (0, 0);
+    while part < parts.len() {
+        all += parts[part].len();
+        part += 1;
+    }
+    all
+}
+
+/// The keys of several lists in one; `N` is what [`counted`] says of them.
+#[must_use]
+pub const fn joined<const N: usize>(parts: &[&[KeyMeta]]) -> [KeyMeta; N] {
+    let mut all = [NO_KEY; N];
+    let (mut at, mut part) = (0, 0);
+    while part < parts.len() {
+        let mut key = 0;
+        while key < parts[part].len() {
+            all[at] = parts[part][key];
+            (at, key) = (at + 1, key + 1);
+        }
+        part += 1;
+    }
+    all
+}
+
+/// What stands in a list before its keys do.
+const NO_KEY: KeyMeta = KeyMeta {
+    key: "",
+    doc: &[],
+    ty: || Type::Bool,
+    default: None,
+    example: None,
+    bounds: None,
+    required: || false,
+    check_example: |_| Ok(()),
+};
+
 /// An object of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct ObjectMeta {

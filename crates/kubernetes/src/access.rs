@@ -1,6 +1,8 @@
 //! How the API is reached: the address a configuration names, or the nearest one of where the process runs.
 
+use std::error::Error;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,11 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
+use tokio::net::TcpStream;
 use tower::{BoxError, ServiceBuilder};
 
 /// Where the API is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
     /// At this address in plain HTTP, as Linkerd's configurations name `kubectl proxy` (routing.md §2.6). Where the address
     /// is the default one, `localhost:8001`, nobody listens there and the process runs in a pod, the pod's service account
@@ -29,8 +32,12 @@ pub enum Access {
     Nearest,
 }
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
+/// Where a pod has its service account.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// How long a connection may take to come about. The kernel asks for it at once, after 1 s and after 3 s; the longest pause of a
+/// watch counts from when an attempt began. So a network that is back is noticed within the 5 s that are allowed.
+const CONNECT: Duration = Duration::from_millis(3_500);
 
 /// A peer that does not acknowledge for so long is gone; a connection without traffic is probed that often.
 const UNHEARD: Duration = Duration::from_secs(9);
@@ -48,26 +55,55 @@ impl Access {
     /// Host and port where `kubectl proxy` listens by itself, and which configurations mean when they name neither.
     pub const PROXY: (&str, u16) = ("localhost", 8001);
 
+    /// The API a configuration means by the host and the port it names: where it names one of them, that address, with the
+    /// other half of [`Access::PROXY`]; else the nearest (routing.md §2.6).
+    #[must_use]
+    pub fn of(host: Option<&str>, port: Option<u16>) -> Access {
+        match (host, port) {
+            (None, None) => Access::Nearest,
+            _ => Access::address(host.unwrap_or(Access::PROXY.0), port.unwrap_or(Access::PROXY.1)),
+        }
+    }
+
     /// The address in plain HTTP.
+    #[must_use]
     pub fn address(host: &str, port: u16) -> Access {
         Access::Address { host: host.into(), port }
     }
 
+    /// The same API for somebody who does not run where the configuration will: the default address means the cluster of
+    /// the pod, which elsewhere is that of the kubeconfig. In a pod nothing changes.
+    #[must_use]
+    pub fn from_elsewhere(self) -> Access {
+        match &self {
+            Access::Address { host, port } if (&**host, *port) == Access::PROXY && !in_pod() => {
+                Access::Nearest
+            }
+            _ => self,
+        }
+    }
+
     /// Makes the client. Reads files and environment, runs what a kubeconfig says; asks the API nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the service account, the kubeconfig or the address.
     pub(crate) async fn connect(&self) -> Result<Made, String> {
-        match self {
+        let (config, told) = match self {
             Access::Address { host, port } => match in_cluster() {
-                Some(made) if (&**host, *port) == Access::PROXY && !listens(host, *port).await => made,
-                _ => plain(host, *port),
+                Some(found) if (&**host, *port) == Access::PROXY && !listens(host, *port).await => found?,
+                _ => plain(host, *port)?,
             },
             Access::Nearest => match in_cluster() {
-                Some(made) => made,
+                Some(found) => found?,
                 None => match kubeconfig().await {
-                    Some(made) => made,
-                    None => plain(Access::PROXY.0, Access::PROXY.1),
+                    Some(found) => found?,
+                    None => plain(Access::PROXY.0, Access::PROXY.1)?,
                 },
             },
-        }
+        };
+        // A plug-in of a kubeconfig may take its time, and control has other things to do.
+        let made = tokio::task::spawn_blocking(|| made(config, told));
+        made.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))
     }
 }
 
@@ -80,42 +116,57 @@ impl fmt::Display for Access {
     }
 }
 
-fn plain(host: &str, port: u16) -> Result<Made, String> {
+/// Where an API is, how it is asked, and what that is called.
+type Found = Result<(Config, String), String>;
+
+fn plain(host: &str, port: u16) -> Found {
     let bracketed =
         if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.into() };
     let url = format!("http://{bracketed}:{port}");
     let uri = url.parse().map_err(|error| format!("{url} is no address of an API: {error}"))?;
-    made(Config::new(uri), url)
+    Ok((Config::new(uri), url))
 }
 
-/// `None` outside of pods; what is wrong with the service account of this one.
-fn in_cluster() -> Option<Result<Made, String>> {
-    std::env::var_os("KUBERNETES_SERVICE_HOST")?;
-    let told = || "the service account of this pod".to_owned();
-    // A pod may have none mounted, and another way to the API.
-    Config::incluster().ok().map(|config| made(config, told()))
+fn in_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+/// `None` outside of pods, and in those that have no service account mounted; what is wrong with the one there is.
+fn in_cluster() -> Option<Found> {
+    if !in_pod() || !Path::new(ACCOUNT).exists() {
+        return None;
+    }
+    let told = "the service account of this pod";
+    Some(match Config::incluster() {
+        Ok(config) => Ok((config, told.to_owned())),
+        Err(error) => Err(format!("{told} ({ACCOUNT}): {error}")),
+    })
 }
 
 /// `None` when there is no file; what is wrong with the one there is.
-async fn kubeconfig() -> Option<Result<Made, String>> {
+async fn kubeconfig() -> Option<Found> {
     let named = std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty());
-    let home = std::env::var_os("HOME").map(|home| std::path::Path::new(&home).join(".kube/config"));
-    let path = named.map(std::path::PathBuf::from).or(home.filter(|path| path.exists()))?;
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".kube/config"));
+    let path = named.map(PathBuf::from).or(home.filter(|path| path.exists()))?;
     let told = format!("kubeconfig {}", path.display());
     Some(match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
-        Ok(config) => made(config, told),
+        Ok(config) => Ok((config, told)),
         Err(error) => Err(format!("{told}: {error}")),
     })
 }
 
 /// Whether somebody takes connections there.
 async fn listens(host: &str, port: u16) -> bool {
-    let asked = plain(host, port).map(|made| made.client);
-    let request = http::Request::get("/version").body(Body::empty()).expect("a path is a request");
-    match asked {
-        Ok(client) => matches!(tokio::time::timeout(CONNECT, client.send(request)).await, Ok(Ok(_))),
-        Err(_) => false,
+    matches!(tokio::time::timeout(CONNECT, TcpStream::connect((host, port))).await, Ok(Ok(_)))
+}
+
+/// The reason behind all others is the one that says something.
+pub(crate) fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
     }
+    innermost
 }
 
 /// A client of our own making: kube's would wait for ever for a peer that is gone, try again by itself and write a line in

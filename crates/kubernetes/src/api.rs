@@ -10,7 +10,7 @@ use kube::client::Body;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::access::{Access, Made};
+use crate::access::{Access, Made, innermost};
 use crate::kind::Kind;
 
 /// How long a whole answer may take; of a stream, how long its head.
@@ -154,6 +154,7 @@ impl Api {
         Err(Refusal::Status(status.as_u16(), message.unwrap_or_else(first)))
     }
 
+    /// Asks; once more where what we show of ourselves has run out, with what is there to be shown now.
     async fn ask(
         &self,
         method: Method,
@@ -161,6 +162,22 @@ impl Api {
         body: Option<(&str, &Value)>,
     ) -> Result<(StatusCode, Body), Refusal> {
         let made = self.made().await.map_err(Refusal::Broken)?;
+        let answer = self.ask_as(&made, method.clone(), path, body).await?;
+        if answer.0 != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        self.forget(&made).await;
+        let made = self.made().await.map_err(Refusal::Broken)?;
+        self.ask_as(&made, method, path, body).await
+    }
+
+    async fn ask_as(
+        &self,
+        made: &Made,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Result<(StatusCode, Body), Refusal> {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(http::header::ACCEPT, "application/json");
         // Linkerd leaves both well-known ports out, the client below only the one of plain HTTP.
@@ -173,12 +190,19 @@ impl Api {
             content = Body::from(value.to_string().into_bytes());
         }
         let request = request.body(content).map_err(|error| Refusal::Broken(error.to_string()))?;
-        let answer = made.client.send(request).await.map_err(|error| broken(&made.told, &error))?;
-        if answer.status() == StatusCode::UNAUTHORIZED {
-            // Whatever we showed has run out; the next question reads it again.
-            *self.made.lock().await = None;
+        match made.client.send(request).await {
+            Ok(answer) => Ok((answer.status(), answer.into_body())),
+            Err(error) => {
+                let why = innermost(&error).to_string();
+                if !is_distrust(&why) {
+                    return Err(Refusal::Broken(format!("{}: {why}", made.told)));
+                }
+                // The authority may be another one by now.
+                self.forget(made).await;
+                let look = "look at the authority (ca.crt, certificate-authority) and the server's address";
+                Err(Refusal::Broken(format!("{}: {why}; {look}", made.told)))
+            }
         }
-        Ok((answer.status(), answer.into_body()))
     }
 
     async fn made(&self) -> Result<Made, String> {
@@ -189,15 +213,19 @@ impl Api {
         let new = self.access.connect().await?;
         Ok(made.insert(new).clone())
     }
+
+    /// Files and environment are read again for the next question, unless they have been since this was made of them.
+    async fn forget(&self, old: &Made) {
+        let mut made = self.made.lock().await;
+        if made.as_ref().is_some_and(|made| Arc::ptr_eq(&made.told, &old.told)) {
+            *made = None;
+        }
+    }
 }
 
-/// The innermost reason is the one that says something.
-fn broken(told: &str, error: &dyn std::error::Error) -> Refusal {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    Refusal::Broken(format!("{told}: {innermost}"))
+/// Whether the other side, or we for it, could not prove who it is: `invalid peer certificate: …`, or an alert of TLS.
+fn is_distrust(why: &str) -> bool {
+    why.contains("certificate") || why.contains("fatal alert")
 }
 
 pub(crate) fn unreadable(error: &serde_json::Error) -> Refusal {
@@ -212,7 +240,8 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, Refusal>>) -> Result<T
 async fn whole(mut body: Body) -> Result<Vec<u8>, Refusal> {
     let mut text = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken("the answer broke off", &error))?;
+        let broken = |error: &kube::Error| format!("the answer broke off: {}", innermost(error));
+        let frame = frame.map_err(|error| Refusal::Broken(broken(&error)))?;
         if let Some(data) = frame.data_ref() {
             if text.len() + data.len() > LONGEST {
                 return Err(Refusal::Broken(format!("an answer of more than {} MiB", LONGEST >> 20)));

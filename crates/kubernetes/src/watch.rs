@@ -93,11 +93,12 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
         let _place = self.place().await;
         let (mut failures, mut known) = (Failures::default(), Known::default());
         loop {
+            let begun = Instant::now();
             match self.list(&mut known).await {
                 Ok(heard) => self.publish(&known, heard),
                 Err(refusal) => {
                     self.refused(&refusal);
-                    self.pause(&mut failures).await;
+                    pause(&mut failures, begun).await;
                     continue;
                 }
             }
@@ -144,12 +145,12 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
             self.cluster.stats.restarts.inc();
             match end {
                 End::Closed if heard || begun.elapsed() >= STEADY => {}
-                End::Closed => self.pause(failures).await,
+                End::Closed => pause(failures, begun).await,
                 End::Broken(refusal) => {
                     if !refusal.is_gone() {
                         self.note(&refusal);
                     }
-                    self.pause(failures).await;
+                    pause(failures, begun).await;
                     return;
                 }
             }
@@ -250,10 +251,12 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
         self.cluster.log_sample(self.report.path(), &text);
         self.report.failed(text);
     }
+}
 
-    async fn pause(&self, failures: &mut Failures) {
-        tokio::time::sleep(failures.pause(fastrand::f64())).await;
-    }
+/// Waits before the next attempt: since the last one was `begun`, so that one that took long to fail, as they do while the
+/// network is cut, does not keep the next one waiting.
+async fn pause(failures: &mut Failures, begun: Instant) {
+    tokio::time::sleep_until(begun + failures.pause(fastrand::f64())).await;
 }
 
 /// A path with the parts of its query that are not empty.

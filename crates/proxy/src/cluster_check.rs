@@ -23,7 +23,7 @@ pub use rights::Account;
 
 use crate::document::Document;
 use known::Known;
-use kubernetes::Cluster;
+use kubernetes::{Access, Cluster};
 use telemetry::Metrics;
 use tokio::runtime::Handle;
 
@@ -33,7 +33,7 @@ pub async fn check_documents(documents: &[Document], account: &Account) -> Repor
     let mut needs = asked::clusters(documents);
     if needs.is_empty() {
         // Nothing is needed; whether there is a cluster can be told all the same.
-        needs.push((asked::nearest(), Needs::default()));
+        needs.insert(Access::Nearest, Needs::default());
     }
     let metrics = Metrics::new(1);
     let mut report = Report::default();

@@ -17,6 +17,7 @@ mod naming;
 mod router;
 mod service;
 mod session;
+mod shared;
 mod socket;
 mod telemeter;
 
@@ -40,6 +41,9 @@ pub use naming::{
 pub use router::{BindingCache, HttpRouter, HttpServer, Router, TracePropagator};
 pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
 pub use session::{HostConnectionPool, Session};
+pub use shared::{
+    ApiAddress, ExperimentalInterpreterKeys, ExperimentalNamerKeys, InterpreterKeys, NamerKeys,
+};
 pub use socket::SocketOptions;
 pub use telemeter::{
     Admin, AdminSecurity, CommonMetrics, Influxdb, Prometheus, RecentRequests, Statsd, Telemeter, Usage,

@@ -195,7 +195,7 @@ fn ingress<'a>(
         let doc::Identifier::Ingress(settings) = identifier else { return None };
         let same = known().find(|source| source.settings == *settings).cloned();
         let new = || {
-            let cluster = parts.clusters.near(settings.host.as_deref(), settings.port);
+            let cluster = parts.clusters.of(&settings.api.access());
             Arc::new(IngressSource::new(settings, &cluster, parts.metrics, parts.control))
         };
         Some(same.unwrap_or_else(new))

@@ -5,7 +5,7 @@ mod statsd;
 mod usage;
 
 use crate::document as doc;
-use admin::{Method, Request, Response, Routes, plain};
+use admin::{Method, Request, Response, Routes, plain, plain_pieces};
 use router::RecentRequests;
 use std::sync::Arc;
 use telemetry::{Metrics, PrometheusOptions, render_influx, render_prometheus_pieces};
@@ -105,9 +105,10 @@ fn prometheus(routes: Routes, at: &doc::Prometheus, metrics: &Metrics) -> Routes
     routes.route_async(&at.path, GET, move |_| {
         let (metrics, options) = (metrics.clone(), options.clone());
         apart(move || {
+            // Held until it is whole: sent while it is made, it would hold the thread for as long as somebody reads slowly.
             let mut pieces = Vec::new();
             render_prometheus_pieces(&metrics, &options, &mut |piece| pieces.push(piece));
-            plain(pieces.concat())
+            plain_pieces(pieces)
         })
     })
 }

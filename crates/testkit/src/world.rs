@@ -24,6 +24,7 @@ pub struct Setup {
     document: Option<String>,
     disco: Vec<(String, Vec<SocketAddr>)>,
     watched: bool,
+    environment: Vec<String>,
 }
 
 impl Default for Setup {
@@ -35,6 +36,7 @@ impl Default for Setup {
             document: None,
             disco: Vec::new(),
             watched: false,
+            environment: Vec::new(),
         }
     }
 }
@@ -83,6 +85,13 @@ impl Setup {
         self
     }
 
+    /// A variable of the proxy's environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Setup {
+        self.environment.push(format!("{name}={value}"));
+        self
+    }
+
     /// Replicas of a name.
     #[must_use]
     pub fn replicas(mut self, name: &str, at: &[SocketAddr]) -> Setup {
@@ -119,13 +128,16 @@ impl Setup {
         let text = text.replace("${DIR}", &folder.path().display().to_string());
         let config = folder.path().join("linkerd.yaml");
         fs::write(&config, text).expect("the test's folder can be written");
-        let mut args = ["proxy", "--workers", &workers.to_string(), &config.display().to_string()]
-            .map(str::to_owned)
-            .to_vec();
+        // `env` becomes the proxy: it is the same process.
+        let mut args = self.environment;
+        args.push(wayleave_binary().display().to_string());
+        args.extend(
+            ["proxy", "--workers", &workers.to_string(), &config.display().to_string()].map(str::to_owned),
+        );
         if self.watched {
             args.push("--watch".to_owned());
         }
-        let process = Process::start("proxy", wayleave_binary(), args, folder.path());
+        let process = Process::start("proxy", Path::new("env"), args, folder.path());
         let mut world = World { router, admin, process, folder, descriptors: 0 };
         world.wait_ready().await;
         world.descriptors = settled(world.process.pid()).await;

@@ -117,14 +117,14 @@ impl Callers {
 }
 
 /// Requests that each have a connection of their own.
-struct Fresh {
+pub(crate) struct Fresh {
     tasks: JoinSet<()>,
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     report: std::sync::Arc<std::sync::Mutex<Report>>,
 }
 
 impl Fresh {
-    fn start(to: SocketAddr, callers: usize) -> Fresh {
+    pub(crate) fn start(to: SocketAddr, callers: usize) -> Fresh {
         let mut fresh = Fresh { tasks: JoinSet::new(), stop: Default::default(), report: Default::default() };
         for _ in 0..callers {
             let (stop, report) = (fresh.stop.clone(), fresh.report.clone());
@@ -143,7 +143,7 @@ impl Fresh {
     }
 
     /// Waits until so many more have been answered.
-    async fn pass(&self, n: u64) {
+    pub(crate) async fn pass(&self, n: u64) {
         let until = self.report().total() + n;
         eventually(PATIENCE, "fresh connections", || async { self.report().total() >= until }).await;
     }
@@ -152,7 +152,7 @@ impl Fresh {
         self.report.lock().expect("no caller panicked").clone()
     }
 
-    async fn stop(mut self) -> Report {
+    pub(crate) async fn stop(mut self) -> Report {
         self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("no caller panicked");

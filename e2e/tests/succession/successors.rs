@@ -1,10 +1,10 @@
 //! Nobody notices that one process follows another: no request fails, no connection is refused or reset.
 
-use crate::site::{Callers, Site};
+use crate::site::{Callers, Fresh, Site};
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
-use testkit::{Metrics, PATIENCE, Pace, Process, Report, each_width};
+use testkit::{Client, Metrics, PATIENCE, Pace, Process, Report, each_width, free_port};
 use tokio::task::JoinHandle;
 
 /// As the acceptance of the issue asks.
@@ -15,6 +15,7 @@ each_width!(
     restarts,
     takeovers_at_full_rate,
     restarts_at_full_rate,
+    the_identifier_goes_with_it,
     a_successor_that_cannot_start
 );
 
@@ -36,6 +37,27 @@ async fn takeovers(workers: usize) {
     running.signal("TERM");
     assert_eq!(running.wait(PATIENCE).await.code(), Some(0));
     assert!(!site.path("takeover.sock").exists(), "its file is gone");
+}
+
+/// `admin.httpIdentifierPort` has a socket of its own, and callers who must not notice either.
+async fn the_identifier_goes_with_it(workers: usize) {
+    let site = Site::new(workers).await;
+    let identifier = SocketAddr::new(site.admin.ip(), free_port());
+    site.configure(&format!(", httpIdentifierPort: {}", identifier.port()));
+    let mut running = site.start("0", &[], "linkerd.yaml");
+    site.ready().await;
+    let callers = Fresh::start(identifier, 3);
+    for i in 1..=5 {
+        callers.pass(20).await;
+        running = take_over(&site, running, &i.to_string()).await;
+        assert!(running.log().contains("takeover: 3 sockets received"), "{}", running.log());
+        let answer = Client::connect(identifier).await.get("/", "web").await;
+        assert_eq!(answer.text(), r#"{"out":{"path":"/svc/web"}}"#);
+    }
+    callers.pass(20).await;
+    callers.stop().await.assert_flawless(120);
+    running.signal("TERM");
+    assert_eq!(running.wait(PATIENCE).await.code(), Some(0));
 }
 
 /// The process called `name` takes over from the one that runs, which ends in order.

@@ -11,49 +11,33 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Host and port of an API as a document names it.
-type Address = (String, u16);
-
-/// What documents need of each cluster they name.
-pub(super) fn clusters(documents: &[Document]) -> Vec<(Access, Needs)> {
+/// What documents need of each API they name. Where the proxy does not run, the default address means the API of the
+/// kubeconfig.
+pub(super) fn clusters(documents: &[Document]) -> BTreeMap<Access, Needs> {
     let mut found = BTreeMap::new();
     for document in documents {
         let mut of = Found { needs: &mut found, namers: namers(document) };
         of.document(document);
     }
-    found.into_iter().map(|((host, port), needs): (Address, Needs)| (access(&host, port), needs)).collect()
-}
-
-/// The cluster of this pod, else that of the kubeconfig.
-pub(super) fn nearest() -> Access {
-    access(Access::PROXY.0, Access::PROXY.1)
-}
-
-fn access(host: &str, port: u16) -> Access {
-    let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    if (host, port) == Access::PROXY && !in_pod { Access::Nearest } else { Access::address(host, port) }
-}
-
-fn address(host: Option<&str>, port: Option<u16>) -> Address {
-    (host.unwrap_or(Access::PROXY.0).to_owned(), port.unwrap_or(Access::PROXY.1))
+    found
 }
 
 struct Found<'a> {
-    needs: &'a mut BTreeMap<Address, Needs>,
-    namers: Vec<(Address, KubernetesNamer)>,
+    needs: &'a mut BTreeMap<Access, Needs>,
+    namers: Vec<(Access, KubernetesNamer)>,
 }
 
 impl Found<'_> {
-    fn at(&mut self, host: Option<&str>, port: Option<u16>) -> &mut Needs {
-        self.needs.entry(address(host, port)).or_default()
+    fn at(&mut self, access: Access) -> &mut Needs {
+        self.needs.entry(access.from_elsewhere()).or_default()
     }
 
     fn document(&mut self, document: &Document) {
         for namer in &document.namers {
             self.transformers(&format!("namer /#{}", namer.prefix()), namer.transformers());
         }
-        for (address, _) in self.namers.clone() {
-            self.needs.entry(address).or_default();
+        for (access, _) in &self.namers {
+            self.needs.entry(access.clone()).or_default();
         }
         for doc::Router::Http(router) in &document.routers {
             self.router(router);
@@ -62,13 +46,13 @@ impl Found<'_> {
 
     fn router(&mut self, router: &doc::HttpRouter) {
         let label = router.label();
-        for (address, namers) in self.by_address() {
-            let named = dtab::named(&router.dtab, &namers, label);
-            self.add(&address, named);
+        for (access, namers) in self.by_access() {
+            let needs = self.needs.entry(access).or_default();
+            *needs = std::mem::take(needs).with(dtab::named(&router.dtab, &namers, label));
         }
         for identifier in router.identifier.iter() {
             if let doc::Identifier::Ingress(ingress) = identifier {
-                self.at(ingress.host.as_deref(), ingress.port).ingresses.insert(IngressNeed {
+                self.at(ingress.api.access()).ingresses.insert(IngressNeed {
                     namespace: ingress.namespace.clone(),
                     class: ingress.ingress_class_annotation.clone(),
                     status: ingress.status_address.is_some(),
@@ -77,10 +61,10 @@ impl Found<'_> {
         }
         self.transformers(&format!("router {label}"), router.interpreter.transformers());
         if let doc::Interpreter::ConfigMap(map) = &router.interpreter {
-            let address = address(map.host.as_deref(), map.port);
-            let same = self.namers.iter().filter(|(of, _)| *of == address);
+            let access = map.api.access().from_elsewhere();
+            let same = self.namers.iter().filter(|(of, _)| *of == access);
             let namers = same.map(|(_, namer)| namer.clone()).collect();
-            self.needs.entry(address).or_default().config_maps.push(ConfigMapNeed {
+            self.needs.entry(access).or_default().config_maps.push(ConfigMapNeed {
                 namespace: map.namespace.clone(),
                 name: map.name.clone(),
                 key: map.filename.clone(),
@@ -96,7 +80,7 @@ impl Found<'_> {
             match transformer {
                 doc::Transformer::DaemonSet(set) => self.daemon_set(by, set),
                 doc::Transformer::LocalNode(node) if !node.host_network => {
-                    self.at(None, None).local_net = true;
+                    self.at(Access::Nearest).local_net = true;
                 }
                 _ => {}
             }
@@ -104,7 +88,7 @@ impl Found<'_> {
     }
 
     fn daemon_set(&mut self, by: &str, set: &doc::DaemonSetTransformer) {
-        let needs = self.at(set.k8s_host.as_deref(), set.k8s_port);
+        let needs = self.at(set.access());
         let (namespace, name) = (set.namespace.to_lowercase(), set.service.to_lowercase());
         needs.transformers.insert(TransformerNeed {
             service: (namespace.clone(), name.clone()),
@@ -120,34 +104,29 @@ impl Found<'_> {
         });
     }
 
-    fn by_address(&self) -> BTreeMap<Address, Vec<KubernetesNamer>> {
-        let mut by_address: BTreeMap<Address, Vec<KubernetesNamer>> = BTreeMap::new();
-        for (address, namer) in &self.namers {
-            by_address.entry(address.clone()).or_default().push(namer.clone());
+    fn by_access(&self) -> BTreeMap<Access, Vec<KubernetesNamer>> {
+        let mut by_access: BTreeMap<Access, Vec<KubernetesNamer>> = BTreeMap::new();
+        for (access, namer) in &self.namers {
+            by_access.entry(access.clone()).or_default().push(namer.clone());
         }
-        by_address
-    }
-
-    fn add(&mut self, address: &Address, more: Needs) {
-        let needs = self.needs.entry(address.clone()).or_default();
-        *needs = std::mem::take(needs).with(more);
+        by_access
     }
 }
 
 /// The namers that ask a cluster, in the order of the document.
-fn namers(document: &Document) -> Vec<(Address, KubernetesNamer)> {
+fn namers(document: &Document) -> Vec<(Access, KubernetesNamer)> {
     let asks = |namer: &doc::Namer| {
-        let (host, port, namespace, endpoints) = match namer {
-            doc::Namer::Kubernetes(of) => (&of.host, of.port, None, true),
-            doc::Namer::External(of) => (&of.host, of.port, None, false),
+        let (api, namespace, endpoints) = match namer {
+            doc::Namer::Kubernetes(of) => (&of.api, None, true),
+            doc::Namer::External(of) => (&of.api, None, false),
             // Where the variable is not set the proxy does not start; the document's own check says so.
             doc::Namer::Namespaced(of) => {
-                (&of.host, of.port, Some(of.namespace(|name| std::env::var(name).ok()).ok()?), true)
+                (&of.api, Some(of.namespace(|name| std::env::var(name).ok()).ok()?), true)
             }
             _ => return None,
         };
         Some((
-            address(host.as_deref(), port),
+            api.access().from_elsewhere(),
             KubernetesNamer { prefix: namer.prefix().clone(), namespace, endpoints },
         ))
     };

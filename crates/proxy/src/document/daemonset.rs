@@ -1,6 +1,7 @@
 //! The transformer that sends traffic through the proxy on the node of each replica (routing.md §5).
 
 use config::config;
+use kubernetes::Access;
 use names::Path;
 
 config! {
@@ -27,6 +28,11 @@ config! {
 }
 
 impl DaemonSetTransformer {
+    /// The API that knows the Service.
+    pub fn access(&self) -> Access {
+        Access::of(self.k8s_host.as_deref(), self.k8s_port)
+    }
+
     /// What the `io.l5d.k8s` namer is asked for: `/<namespace>/<port>/<service>`.
     pub fn name(&self) -> Path {
         Path::from_elems([&self.namespace, &self.port, &self.service])

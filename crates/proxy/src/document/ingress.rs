@@ -1,16 +1,12 @@
 //! The identifier of Kubernetes' Ingress objects (routing.md §4).
 
+use super::ApiAddress;
 use config::config;
 
 config! {
     /// The name is the port and Service, below their namespace, that Kubernetes' Ingress objects have for the request's host
     /// and path: `/<namespace>/<port>/<service>`.
     pub struct IngressIdentifier {
-        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `port` the nearest
-        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
-        host "host": Option<String>, example "localhost";
-        /// Port of the Kubernetes API; 8001 where only the host is given.
-        port "port": Option<u16>, example "8001";
         /// The namespace whose objects count; those of all when absent.
         namespace "namespace": Option<String>, example "default";
         /// The class whose objects count: in the annotation `kubernetes.io/ingress.class` or in `ingressClassName`. Objects
@@ -22,6 +18,7 @@ config! {
         /// right to patch `ingresses/status`.
         status_address "statusAddress": Option<String>, check address, example "203.0.113.7";
     }
+    first { api: ApiAddress }
 }
 
 fn address(text: &Option<String>) -> Result<(), String> {

@@ -1,48 +1,34 @@
 //! Kubernetes Services as discovery (routing.md §2.6).
 
-use super::Transformer;
 use super::checks::is_meant;
+use super::{ApiAddress, ExperimentalNamerKeys, NamerKeys};
 use config::{Context, Fault, Places, config};
 use names::Path;
 
 config! {
     /// The ports of Kubernetes Services as names, `/<namespace>/<port>/<service>`: their replicas as the cluster knows them.
     pub struct KubernetesNamer {
-        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `port` the nearest
-        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
-        host "host": Option<String>, example "localhost";
-        /// Port of the Kubernetes API; 8001 where only the host is given.
-        port "port": Option<u16>, example "8001";
         /// A label. Names then end with a value, and only Services with that value are found.
         label_selector "labelSelector": Option<String>, example "version";
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.k8s", example "/k8s";
-        /// What changes the names it binds, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this namer is not experimental.
-        experimental "experimental": bool = "false", example "true";
     }
+    first { api: ApiAddress }
+    last { shared: NamerKeys }
 }
 
 config! {
     /// The ports of the Kubernetes Services of one namespace as names, `/<port>/<service>`.
     pub struct NamespacedNamer {
-        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `port` the nearest
-        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
-        host "host": Option<String>, example "localhost";
-        /// Port of the Kubernetes API; 8001 where only the host is given.
-        port "port": Option<u16>, example "8001";
         /// The environment variable that says the namespace.
         env_var "envVar": String = "POD_NAMESPACE", example "TEAM_NAMESPACE";
         /// A label. Names then end with a value, and only Services with that value are found.
         label_selector "labelSelector": Option<String>, example "version";
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.k8s.ns", example "/own";
-        /// What changes the names it binds, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this namer is not experimental.
-        experimental "experimental": bool = "false", example "true";
     }
+    first { api: ApiAddress }
+    last { shared: NamerKeys }
     rule namespace_is_known;
 }
 
@@ -69,23 +55,16 @@ fn namespace_is_known(from: &NamespacedNamer, places: Places<'_>, cx: &mut Conte
 config! {
     /// The ports of Kubernetes Services as names, `/<namespace>/<port>/<service>`: the load balancers in front of them.
     pub struct ExternalNamer {
-        /// Host of the Kubernetes API in plain HTTP, as `kubectl proxy` serves it. Without it and without `port` the nearest
-        /// API: that of the pod's service account, else of the kubeconfig, else `localhost:8001`.
-        host "host": Option<String>, example "localhost";
-        /// Port of the Kubernetes API; 8001 where only the host is given.
-        port "port": Option<u16>, example "8001";
         /// A label. Names then end with a value, and only Services with that value are found.
         label_selector "labelSelector": Option<String>, example "version";
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.k8s.external", example "/outside";
-        /// What changes the names it binds, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Has to be `true`: this namer is experimental.
-        experimental "experimental": bool = "false", example "true";
     }
+    first { api: ApiAddress }
+    last { shared: ExperimentalNamerKeys }
     rule external;
 }
 
 fn external(from: &ExternalNamer, places: Places<'_>, cx: &mut Context) -> Option<()> {
-    is_meant(from.experimental, &format!("/#{} namer", from.prefix), places, cx)
+    is_meant(from.shared.experimental, &format!("/#{} namer", from.prefix), places, cx)
 }

@@ -3,7 +3,7 @@
 use super::checks::is_meant;
 use super::kubernetes::{ExternalNamer, KubernetesNamer, NamespacedNamer};
 use super::positive;
-use super::{ConfigMapInterpreter, DaemonSetTransformer};
+use super::{ConfigMapInterpreter, DaemonSetTransformer, ExperimentalNamerKeys, InterpreterKeys, NamerKeys};
 use config::{Context, Directory, ExistingFile, Fault, Places, config, kinds};
 use names::{Path, PathPattern};
 use std::net::{IpAddr, SocketAddr};
@@ -23,12 +23,8 @@ kinds! {
 
 config! {
     /// The router's own dtab and the namers of this document.
-    pub struct DefaultInterpreter {
-        /// What changes bound names on their way to the router, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this interpreter is not experimental.
-        experimental "experimental": bool = "false", example "true";
-    }
+    pub struct DefaultInterpreter {}
+    last { shared: InterpreterKeys }
 }
 
 config! {
@@ -36,20 +32,17 @@ config! {
     pub struct FsInterpreter {
         /// The file. If later it is missing or holds no dtab, names that are bound stay bound and others are not.
         dtab_file "dtabFile": ExistingFile, example "/etc/linkerd/web.dtab";
-        /// What changes bound names on their way to the router, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this interpreter is not experimental.
-        experimental "experimental": bool = "false", example "true";
     }
+    last { shared: InterpreterKeys }
 }
 
 impl Interpreter {
     /// What changes bound names on their way to the router.
     pub fn transformers(&self) -> &[Transformer] {
         match self {
-            Interpreter::Default(interpreter) => &interpreter.transformers,
-            Interpreter::Fs(interpreter) => &interpreter.transformers,
-            Interpreter::ConfigMap(interpreter) => &interpreter.transformers,
+            Interpreter::Default(interpreter) => &interpreter.shared.transformers,
+            Interpreter::Fs(interpreter) => &interpreter.shared.transformers,
+            Interpreter::ConfigMap(interpreter) => &interpreter.shared.transformers,
         }
     }
 }
@@ -85,12 +78,12 @@ impl Namer {
     /// What changes the names it binds.
     pub fn transformers(&self) -> &[Transformer] {
         match self {
-            Namer::Fs(namer) => &namer.transformers,
+            Namer::Fs(namer) => &namer.shared.transformers,
             Namer::Rewrite(namer) => &namer.transformers,
-            Namer::DnsSrv(namer) => &namer.transformers,
-            Namer::Kubernetes(namer) => &namer.transformers,
-            Namer::Namespaced(namer) => &namer.transformers,
-            Namer::External(namer) => &namer.transformers,
+            Namer::DnsSrv(namer) => &namer.shared.transformers,
+            Namer::Kubernetes(namer) => &namer.shared.transformers,
+            Namer::Namespaced(namer) => &namer.shared.transformers,
+            Namer::External(namer) => &namer.shared.transformers,
         }
     }
 }
@@ -102,11 +95,8 @@ config! {
         root_dir "rootDir": Directory, example "/disco";
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.fs", example "/files";
-        /// What changes the names it binds, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this namer is not experimental.
-        experimental "experimental": bool = "false", example "true";
     }
+    last { shared: NamerKeys }
 }
 
 config! {
@@ -146,11 +136,8 @@ config! {
         dns_hosts "dnsHosts": Vec<String> = "[]", example "[10.0.0.2, 'ns.internal:5353']";
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.dnssrv", example "/srv";
-        /// What changes the names it binds, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Has to be `true`: this namer is experimental.
-        experimental "experimental": bool = "false", example "true";
     }
+    last { shared: ExperimentalNamerKeys }
     rule dns_srv;
 }
 
@@ -196,7 +183,7 @@ fn dns_srv(namer: &DnsSrvNamer, places: Places<'_>, cx: &mut Context) -> Option<
         cx.fault(fault.expected("for example `10.0.0.2`, `10.0.0.2:53` or `ns.internal`"));
         return None;
     }
-    is_meant(namer.experimental, &format!("/#{} namer", namer.prefix), places, cx)
+    is_meant(namer.shared.experimental, &format!("/#{} namer", namer.prefix), places, cx)
 }
 
 kinds! {

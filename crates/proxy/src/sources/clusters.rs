@@ -21,19 +21,6 @@ impl Clusters {
         Clusters { control: control.clone(), metrics: metrics.clone(), known: Mutex::default() }
     }
 
-    /// The API at `host` and `port`, as a configuration names it.
-    pub(crate) fn of(&self, host: &str, port: u16) -> Cluster {
-        self.reached_by(&Access::address(host, port))
-    }
-
-    /// The API at `host` and `port`, where a configuration names one of them; else the nearest.
-    pub(crate) fn near(&self, host: Option<&str>, port: Option<u16>) -> Cluster {
-        match (host, port) {
-            (None, None) => self.reached_by(&Access::Nearest),
-            _ => self.of(host.unwrap_or(Access::PROXY.0), port.unwrap_or(Access::PROXY.1)),
-        }
-    }
-
     /// All watches of all APIs as JSON, by how the API is reached and by what is watched.
     pub(crate) fn state_json(&self) -> String {
         let known: BTreeMap<String, Cluster> =
@@ -45,7 +32,7 @@ impl Clusters {
     }
 
     /// The API that is reached by `access`.
-    fn reached_by(&self, access: &Access) -> Cluster {
+    pub(crate) fn of(&self, access: &Access) -> Cluster {
         let mut known = self.known.lock();
         let make = || {
             let scope = self.metrics.scope(&["kubernetes", &access.to_string()]);

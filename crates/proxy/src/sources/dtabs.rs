@@ -3,7 +3,7 @@
 use super::{Parts, Sources};
 use crate::document as doc;
 use discovery::DtabFile;
-use kubernetes::{ConfigMapDtab, DtabKey};
+use kubernetes::{Access, ConfigMapDtab, DtabKey};
 use names::Dtab;
 use naming::{Live, State, json_text};
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ pub(crate) struct DtabSource {
 #[derive(Debug, PartialEq)]
 enum Origin {
     File(PathBuf),
-    /// A ConfigMap of the API at this host and port.
-    ConfigMap(Option<String>, Option<u16>, DtabKey),
+    /// A ConfigMap of this API.
+    ConfigMap(Access, DtabKey),
 }
 
 /// Who follows it, for as long as it is held.
@@ -45,7 +45,7 @@ impl DtabSource {
             doc::Interpreter::ConfigMap(map) => {
                 let (namespace, name) = (map.namespace.clone(), map.name.clone());
                 let key = DtabKey { namespace, name, key: map.filename.clone() };
-                Origin::ConfigMap(map.host.clone(), map.port, key)
+                Origin::ConfigMap(map.api.access(), key)
             }
         };
         let mut followed =
@@ -58,8 +58,8 @@ impl DtabSource {
                 let file = DtabFile::new(path.clone(), parts.control);
                 (file.live(), Follower::File(file))
             }
-            Origin::ConfigMap(host, port, key) => {
-                let cluster = parts.clusters.near(host.as_deref(), *port);
+            Origin::ConfigMap(access, key) => {
+                let cluster = parts.clusters.of(access);
                 let scope =
                     parts.metrics.scope(&["interpreter", "io.l5d.k8s.configMap", &key.namespace, &key.name]);
                 let map = ConfigMapDtab::new(&cluster, key.clone(), parts.control, &scope);

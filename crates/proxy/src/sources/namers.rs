@@ -73,18 +73,18 @@ pub(super) fn namers(
 
 fn namer(from: &doc::Namer, parts: &Parts<'_>) -> Result<Built, StartError> {
     let (prefix, dns) = (from.prefix(), parts.dns.clone());
-    let cluster = |host: &Option<String>, port| parts.clusters.near(host.as_deref(), port);
+    let cluster = |api: &doc::ApiAddress| parts.clusters.of(&api.access());
     Ok(match from {
         doc::Namer::Fs(fs) => told(FsNamer::new(prefix, fs.root_dir.to_path_buf(), dns, parts.control)),
         doc::Namer::Rewrite(rewrite) => silent(Rewrite::new(rewrite.pattern.clone(), &rewrite.name)),
         doc::Namer::DnsSrv(srv) => silent(dns_srv(srv, parts)),
         doc::Namer::Kubernetes(from) => {
-            let cluster = cluster(&from.host, from.port);
+            let cluster = cluster(&from.api);
             told(KubernetesNamer::new(prefix, cluster, None, from.label_selector.as_deref()))
         }
-        doc::Namer::Namespaced(own) => told(namespaced(own, cluster(&own.host, own.port))?),
+        doc::Namer::Namespaced(own) => told(namespaced(own, cluster(&own.api))?),
         doc::Namer::External(from) => {
-            let cluster = cluster(&from.host, from.port);
+            let cluster = cluster(&from.api);
             silent(ExternalNamer::new(prefix, cluster, from.label_selector.as_deref(), dns))
         }
     })

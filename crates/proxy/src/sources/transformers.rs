@@ -45,7 +45,7 @@ fn local_node(from: &doc::LocalNodeTransformer) -> Result<Transformer, StartErro
 /// The members of the DaemonSet are found as the namer `io.l5d.k8s` finds them.
 fn daemon_set(from: &doc::DaemonSetTransformer, clusters: &Clusters) -> Transformer {
     let nearness = if from.host_network { Nearness::SameNode } else { Nearness::SameNet };
-    let cluster = clusters.near(from.k8s_host.as_deref(), from.k8s_port);
+    let cluster = clusters.of(&from.access());
     let namer = KubernetesNamer::new(&elements(&["io.l5d.k8s"]), cluster, None, None);
     let gateways = Gateways::new(Arc::new(namer), from.name(), nearness);
     Transformer::new(&from.prefix(), Change::Gateways(gateways))

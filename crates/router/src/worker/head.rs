@@ -27,21 +27,12 @@ const DROPPED: [Known; 5] = [
     Known::XForwardedClientCert,
 ];
 
-/// A request that goes nowhere.
-struct Refused(Fault, String);
-
 /// A request without a name.
 pub(super) enum Stopped {
     /// It goes nowhere; why not, in words.
     Refused(Fault, String),
     /// It has to wait for these rules.
     Waits(Arc<IngressRules>),
-}
-
-impl From<Refused> for Stopped {
-    fn from(Refused(fault, text): Refused) -> Stopped {
-        Stopped::Refused(fault, text)
-    }
 }
 
 impl WorkerRouter {
@@ -59,8 +50,7 @@ impl WorkerRouter {
             return (ex, step);
         }
         let local = self.receive(&mut ex, head, &arrival);
-        let named = self.admit(head).map_err(Stopped::from);
-        let named = named.and_then(|()| self.identify(&mut ex, head, &arrival, local));
+        let named = self.admit(head).and_then(|()| self.identify(&mut ex, head, &arrival, local));
         let step = match named {
             Ok(()) => self.attempt(&mut ex, head, arrival.now),
             Err(stopped) => self.stopped(&mut ex, stopped, &arrival, local, arrival.now),
@@ -81,8 +71,8 @@ impl WorkerRouter {
         match stopped {
             Stopped::Refused(fault, message) => self.refuse(ex, fault, &message, false, now),
             Stopped::Waits(rules) => {
-                let key = if local { self.key.clone() } else { Vec::new() };
-                self.await_rules(ex, Unnamed { arrival: *arrival, local, key }, &rules, now)
+                let dtabs = local.then(|| std::mem::take(&mut self.key));
+                self.await_rules(ex, Unnamed { arrival: *arrival, dtabs }, &rules, now)
             }
         }
     }
@@ -98,11 +88,11 @@ impl WorkerRouter {
     }
 
     /// Stops what goes round in circles.
-    fn admit(&self, head: &impl RequestHead) -> Result<(), Refused> {
+    fn admit(&self, head: &impl RequestHead) -> Result<(), Stopped> {
         let deepest = self.entrance.max_call_depth;
         if hop::too_many_hops(head, deepest) {
             self.check_dtabs()?;
-            return Err(Refused(Fault::TooManyHops, answer::too_many_hops(deepest)));
+            return Err(Stopped::Refused(Fault::TooManyHops, answer::too_many_hops(deepest)));
         }
         Ok(())
     }
@@ -150,17 +140,17 @@ impl WorkerRouter {
         local
     }
 
-    fn check_dtabs(&self) -> Result<(), Refused> {
+    fn check_dtabs(&self) -> Result<(), Stopped> {
         match context::parse_dtabs(&self.key) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Refused(Fault::BadDtab, error.to_string())),
+            Err(error) => Err(Stopped::Refused(Fault::BadDtab, error.to_string())),
         }
     }
 
     /// The entry of the name without a dtab of its own. One the shared cache has evicted is a miss here, too: what it counts
     /// is shown no more.
     #[inline]
-    fn plain(&mut self, now: Nanos) -> Result<Arc<Entry>, Refused> {
+    fn plain(&mut self, now: Nanos) -> Result<Arc<Entry>, Stopped> {
         if let Some(entry) = self.paths.get(self.name.as_bytes())
             && !entry.retired.load(Relaxed)
         {
@@ -170,7 +160,7 @@ impl WorkerRouter {
     }
 
     #[cold]
-    fn missed(&mut self, now: Nanos) -> Result<Arc<Entry>, Refused> {
+    fn missed(&mut self, now: Nanos) -> Result<Arc<Entry>, Stopped> {
         let path = self.name.to_path();
         let entry = self.router.entry(&path, names::Dtab::empty(), now).map_err(overload)?;
         if !entry.retired.load(Relaxed) {
@@ -180,7 +170,7 @@ impl WorkerRouter {
     }
 
     /// The entry of the name with the dtabs in `self.key`.
-    fn overridden(&mut self, now: Nanos) -> Result<Arc<Entry>, Refused> {
+    fn overridden(&mut self, now: Nanos) -> Result<Arc<Entry>, Stopped> {
         let dtabs = self.key.len();
         self.key.extend_from_slice(self.name.as_bytes());
         // The name comes last; its length tells where it begins.
@@ -191,7 +181,7 @@ impl WorkerRouter {
             return Ok(Arc::clone(entry));
         }
         let local = context::parse_dtabs(&self.key[..dtabs])
-            .map_err(|error| Refused(Fault::BadDtab, error.to_string()))?;
+            .map_err(|error| Stopped::Refused(Fault::BadDtab, error.to_string()))?;
         if local.is_empty() {
             return self.plain(now);
         }
@@ -251,6 +241,6 @@ fn stopped(nameless: Nameless, head: &impl RequestHead, arrival: &Arrival) -> St
     }
 }
 
-fn overload(_: Full) -> Refused {
-    Refused(Fault::Overload, answer::OVERLOAD.to_owned())
+fn overload(_: Full) -> Stopped {
+    Stopped::Refused(Fault::Overload, answer::OVERLOAD.to_owned())
 }

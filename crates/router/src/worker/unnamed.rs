@@ -1,7 +1,6 @@
 //! Requests that come before the rules are known by which they get their names: they wait for them (routing.md §4).
 
 use super::WorkerRouter;
-use super::head::Stopped;
 use crate::exchange::{Exchange, NEVER};
 use crate::ingress::IngressRules;
 use crate::seam::{Arrival, RequestHead, Step};
@@ -11,9 +10,8 @@ use std::sync::Arc;
 /// What is kept of a request until its name can be made. Its head has been read already: it cannot be read twice.
 pub(crate) struct Unnamed {
     pub(super) arrival: Arrival,
-    /// Whether it brought dtabs, which stand in `key`.
-    pub(super) local: bool,
-    pub(super) key: Vec<u8>,
+    /// The dtabs it brought, as they came.
+    pub(super) dtabs: Option<Vec<u8>>,
 }
 
 impl WorkerRouter {
@@ -42,12 +40,14 @@ impl WorkerRouter {
         unnamed: Unnamed,
         now: Nanos,
     ) -> Step {
-        let Unnamed { arrival, local, key } = unnamed;
-        self.key.clear();
-        self.key.extend_from_slice(&key);
+        let Unnamed { arrival, dtabs } = unnamed;
+        let local = dtabs.is_some();
+        match dtabs {
+            Some(dtabs) => self.key = dtabs,
+            None => self.key.clear(),
+        }
         match self.identify(ex, head, &arrival, local) {
             Ok(()) => self.attempt(ex, head, now),
-            Err(Stopped::Waits(rules)) => self.await_rules(ex, Unnamed { arrival, local, key }, &rules, now),
             Err(stopped) => self.stopped(ex, stopped, &arrival, local, now),
         }
     }

@@ -113,7 +113,8 @@ impl Control {
     pub(super) async fn kill(&self, part: Part) {
         let mut process = self.processes().remove(&part).unwrap_or_else(|| panic!("{part} does not run"));
         process.signal("KILL");
-        process.wait(PATIENCE).await;
+        // So much memory is not given back at once on a machine with much else to do.
+        process.wait(3 * PATIENCE).await;
     }
 
     /// Sends a signal to a part.
