@@ -12,7 +12,6 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
-use tokio::net::TcpStream;
 use tower::{BoxError, ServiceBuilder};
 
 /// Where the API is.
@@ -155,9 +154,11 @@ async fn kubeconfig() -> Option<Found> {
     })
 }
 
-/// Whether somebody takes connections there.
+/// Whether somebody answers there.
 async fn listens(host: &str, port: u16) -> bool {
-    matches!(tokio::time::timeout(CONNECT, TcpStream::connect((host, port))).await, Ok(Ok(_)))
+    let Ok(made) = plain(host, port).and_then(|(config, told)| made(config, told)) else { return false };
+    let request = http::Request::get("/version").body(Body::empty()).expect("a path is a request");
+    matches!(tokio::time::timeout(CONNECT, made.client.send(request)).await, Ok(Ok(_)))
 }
 
 /// The reason behind all others is the one that says something.
