@@ -105,7 +105,7 @@ impl Load {
     fn start(worlds: &[&World]) -> Load {
         let mut load = Load { stop: Arc::default(), callers: JoinSet::new() };
         let each = rate() / u32::from(USED) / worlds.len() as u32;
-        let second = Pace { per_second: each, length: Duration::from_secs(1), patience: PATIENCE };
+        let second = Pace { per_second: each, length: Duration::from_secs(1), patience: PATIENCE, fresh: 0 };
         for (world, n) in worlds.iter().flat_map(|world| (0..USED).map(move |n| (world, n))) {
             let (stop, proxy, host) = (load.stop.clone(), world.router, service(n));
             load.callers.spawn(async move {
