@@ -13,7 +13,7 @@ use crate::wire::Body;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 /// A request as a back end received it.
@@ -41,6 +41,18 @@ pub(crate) struct Shared {
 
 /// Requests remembered in full; more are only counted.
 const REMEMBERED: usize = 10_000;
+
+/// Connections the kernel may queue, which it cuts down to its own limit: when a busy machine keeps this process from
+/// accepting, callers wait. With a short queue theirs would be dropped, and tried again by their kernel only when the
+/// proxy's second for connecting is over.
+const BACKLOG: u32 = 65_535;
+
+fn listen(at: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(BACKLOG)
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("a test panicked while it held the lock")
@@ -90,7 +102,7 @@ impl Backend {
     /// # Panics
     /// When the address is taken.
     pub async fn start_at(at: SocketAddr, plays: impl IntoIterator<Item = Play>) -> Backend {
-        let listener = TcpListener::bind(at).await.unwrap_or_else(|e| panic!("bind {at}: {e}"));
+        let listener = listen(at).unwrap_or_else(|e| panic!("bind {at}: {e}"));
         let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared { keep: AtomicUsize::new(1 << 20), ..Shared::default() });
         *lock(&shared.plays) = (plays.into_iter().collect(), 0);
