@@ -4,22 +4,9 @@
 use balance::Nanos;
 use std::fmt::Write as _;
 
-/// Longest decimal form of a `u64`.
-pub(crate) const DECIMAL_MAX: usize = 20;
-
 /// Appends `value` in decimal.
-pub(crate) fn push_decimal(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0u8; DECIMAL_MAX];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+pub(crate) fn push_decimal(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// `value` as 16 lower-case hexadecimal digits.

@@ -50,18 +50,8 @@ fn push_float<F: LowerExp + std::fmt::Debug>(out: &mut String, value: F, plain: 
 }
 
 /// Appends a whole number; several times faster than going through `fmt`.
-pub(crate) fn push_u64(out: &mut String, mut value: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    digits[at..].iter().for_each(|&d| out.push(char::from(d)));
+pub(crate) fn push_u64(out: &mut String, value: u64) {
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 /// A moment in milliseconds since the Unix epoch as RFC 3339 text in UTC: `2020-09-13T12:26:40.123Z`.
