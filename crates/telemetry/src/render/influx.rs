@@ -26,6 +26,8 @@ enum Place {
     /// The next key is a server, service or client.
     Stacks(&'static str),
     Client,
+    /// The next key is the Kubernetes API that is asked.
+    Apis,
     Plain,
 }
 
@@ -71,10 +73,12 @@ impl Lines {
             (Place::Routers, _) => ("rt", Place::Router),
             (Place::Stacks("client"), _) => ("client", Place::Client),
             (Place::Stacks(stack), _) => (stack, Place::Plain),
+            (Place::Apis, _) => ("api", Place::Plain),
             (place, _) => {
                 self.keys.push(key.to_owned());
                 return match (place, key) {
                     (Place::Root, "rt") => Place::Routers,
+                    (Place::Root, "kubernetes") => Place::Apis,
                     (Place::Router, "server") => Place::Stacks("server"),
                     (Place::Router | Place::Client, "service") => Place::Stacks("service"),
                     (Place::Router, "client") => Place::Stacks("client"),
@@ -213,6 +217,11 @@ mod tests {
             "rt:server,host=none,rt=in,server=127.0.0.1/4141 failures=2\n\
              rt:server:failures,host=none,rt=in,server=127.0.0.1/4141 a.b=1\n\
              rt:server:status,host=none,rt=in,server=127.0.0.1/4141 503=2,5XX=2\n",
+        );
+        check(
+            &["kubernetes", "10.96.0.1:443"],
+            &[("watch_errors_total", 1)],
+            "kubernetes,api=10.96.0.1:443,host=none watch_errors_total=1\n",
         );
         check(&["a b", "x,y"], &[("c=d", 1)], "a_b:x_y,host=none c\\=d=1\n");
         let metrics = Metrics::new(1);

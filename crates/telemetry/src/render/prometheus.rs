@@ -88,6 +88,8 @@ enum Place {
     Exns,
     /// In a label `exception`, which deeper keys extend.
     Exception,
+    /// In `kubernetes`: the next key is the API that is asked.
+    Apis,
     Plain,
 }
 
@@ -184,6 +186,8 @@ impl Text<'_> {
         match (self.place, key) {
             (Place::Root, "rt") => self.level(key, Place::Routers),
             (Place::Routers, _) => self.label("rt", key, Place::Router),
+            (Place::Root, "kubernetes") => self.level(key, Place::Apis),
+            (Place::Apis, _) => self.label("api", key, Place::Plain),
             (Place::Router, "server") => self.level(key, Place::Stacks("server")),
             (Place::Router, "service") => self.level(key, Place::Stacks("service")),
             (Place::Router, "client") => self.level(key, Place::Stacks("client")),

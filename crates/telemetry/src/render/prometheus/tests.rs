@@ -60,6 +60,11 @@ fn keys_become_names_and_labels() {
     );
     check(&["rt", "o"], "bindcache/path/misses", r#"linkerd_rt:bindcache:path:misses{rt="o"} 1"#);
     check(&["namer", "#/io.l5d.fs"], "errors", "linkerd_namer:__io_l5d_fs:errors 1");
+    check(
+        &["kubernetes", "10.96.0.1:443"],
+        "watches_failing",
+        r#"linkerd_kubernetes:watches_failing{api="10.96.0.1:443"} 1"#,
+    );
     check(&["not", "rt", "x", "server", "y"], "z", "linkerd_not:rt:x:server:y:z 1");
 }
 
