@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use testkit::{Backend, Load, Setup};
+use testkit::{Backend, Client, KubeApi, Load, Setup, free_port};
 
 const BROWSER: &str = "/usr/bin/chromium";
 
@@ -39,6 +39,28 @@ fn said(of: &Output) -> String {
     String::from_utf8_lossy(&of.stdout).into_owned() + &String::from_utf8_lossy(&of.stderr)
 }
 
+/// A router over files, and over two Kubernetes APIs.
+fn document(api: u16, nobody: u16) -> String {
+    format!(
+        "admin: {{ip: 127.0.0.1, port: ${{ADMIN}}}}
+usage: {{enabled: false}}
+namers:
+- {{kind: io.l5d.fs, rootDir: '${{DIR}}/disco'}}
+- {{kind: io.l5d.k8s, host: 127.0.0.1, port: {api}}}
+- {{kind: io.l5d.k8s, host: 127.0.0.1, port: {nobody}, prefix: /gone}}
+routers:
+- protocol: http
+  label: out
+  dtab: |
+    /srv => /#/io.l5d.fs ;
+    /svc => /srv ;
+    /svc/good => /#/io.l5d.k8s/default/http/good ;
+    /svc/gone => /#/gone/default/http/gone ;
+  servers: [{{ip: 127.0.0.1, port: ${{ROUTER}}}}]
+"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_in_a_browser() {
     let folder = match packages() {
@@ -49,8 +71,13 @@ async fn pages_in_a_browser() {
         }
     };
     let web = Backend::text("web").await;
-    let world = Setup::new().dtab("/srv => /#/io.l5d.fs ;\n/svc => /srv ;").replicas("web", &[web.address]);
+    let api = KubeApi::start().await;
+    let world = Setup::new().document(&document(api.port(), free_port())).replicas("web", &[web.address]);
     let world = world.start(1).await;
+    // Two names that Kubernetes is asked for; one API answers, behind the other port nobody listens.
+    assert_eq!(world.get("good").await.status(), 502);
+    let gone = world.router;
+    let gone = tokio::spawn(async move { Client::connect(gone).await.get("/", "gone").await });
     let load = Load::start(world.router, "web", 1);
     let (pictures, admin) = (folder.join("pictures"), format!("http://{}", world.admin));
     fs::create_dir_all(&pictures).expect("target can be written");
@@ -63,6 +90,7 @@ async fn pages_in_a_browser() {
     assert!(looked.status.success(), "{}", said(&looked));
     assert!(said(&looked).contains(": 0 faults"), "{}", said(&looked));
     load.stop().await;
+    assert_eq!(gone.await.expect("it does not panic").status(), 502);
     drop(web);
     world.finish().await;
 }

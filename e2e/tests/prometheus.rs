@@ -2,6 +2,7 @@
 //! right number (observability.md §8, row 27 of §9). Takes a little more than a minute: summaries speak of a full one.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,11 +16,13 @@ const DOCUMENT: &str = "
 admin: {ip: 0.0.0.0, port: ${ADMIN}}
 usage: {enabled: false}
 telemetry: [{kind: io.l5d.prometheus}]
-namers: [{kind: io.l5d.fs, rootDir: '${DIR}/disco'}]
+namers:
+- {kind: io.l5d.fs, rootDir: '${DIR}/disco'}
+- {kind: io.l5d.k8s, host: 127.0.0.1, port: 1}
 routers:
 - protocol: http
   label: out
-  dtab: /svc => /#/io.l5d.fs;
+  dtab: /svc => /#/io.l5d.fs; /svc/nowhere => /#/io.l5d.k8s/default/http/nowhere;
   servers: [{ip: 127.0.0.1, port: ${ROUTER}}]
 - protocol: http
   label: in
@@ -28,7 +31,8 @@ routers:
 
 /// Relabelling as linkerd-viz has it.
 const SCRAPE: &str = "
-global: {scrape_interval: 2s, scrape_timeout: 2s}
+global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 2s}
+rule_files: [alerts.yml]
 scrape_configs:
 - job_name: linkerd
   metrics_path: /admin/metrics/prometheus
@@ -114,6 +118,12 @@ const OURS: &[Expected] = &[
     ),
 ];
 
+/// The first proxy has asked a Kubernetes API at which nobody listens, for both kinds of endpoints.
+const ALARMS: &[Expected] = &[
+    ("max by (instance) (kubernetes:watches_failing)", &[("127.0.0.1", 2.0, 2.0), ("127.0.0.2", 0.0, 0.0)]),
+    ("count by (instance) (ALERTS{alertname=\"WayleaveCannotAskKubernetes\"})", &[("127.0.0.1", 1.0, 1.0)]),
+];
+
 /// Back ends, two proxies, and callers that never stop.
 struct Mesh {
     nodes: [World; 2],
@@ -145,6 +155,7 @@ async fn mesh() -> Mesh {
 fn start_prometheus(folder: &Path, nodes: &[World; 2]) -> (Process, SocketAddr) {
     let targets = format!("'127.0.0.1:{}', '127.0.0.2:{}'", nodes[0].admin.port(), nodes[1].admin.port());
     let config = folder.join("prometheus.yml");
+    std::fs::write(folder.join("alerts.yml"), alerts()).expect("the test's folder can be written");
     std::fs::write(&config, SCRAPE.replace("TARGETS", &targets)).expect("the test's folder can be written");
     let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let args = [
@@ -154,6 +165,24 @@ fn start_prometheus(folder: &Path, nodes: &[World; 2]) -> (Process, SocketAddr) 
         "--log.level=warn".to_owned(),
     ];
     (Process::start("prometheus", Path::new("prometheus"), args, folder), at)
+}
+
+/// The alerts docs/operation.md recommends.
+fn alerts() -> String {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operation.md"));
+    let page = page.expect("it is there");
+    let (_, behind) = page.split_once("To be woken by").expect("it says by what");
+    let (_, behind) = behind.split_once("```yaml\n").expect("rules");
+    behind.split_once("```").expect("an end of the rules").0.to_owned()
+}
+
+/// The metrics the alerts look at.
+fn alarming() -> BTreeSet<String> {
+    let text = alerts();
+    let expressions = text.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '_';
+    let names = expressions.flat_map(|line| line.split(move |c| !is_part(c)).map(str::to_owned));
+    names.filter(|name| name.contains(':')).collect()
 }
 
 async fn ask(prometheus: SocketAddr, path: &str) -> Option<Value> {
@@ -239,8 +268,16 @@ async fn row_27_dashboards_show_the_load() {
     let mesh = mesh().await;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (_process, prometheus) = start_prometheus(folder.path(), &mesh.nodes);
+    // Nobody listens where this name is looked up.
+    let nobody = mesh.nodes[0].get("nowhere").await;
+    assert_eq!(nobody.status(), 502);
     settle(prometheus, EXPECTED).await;
     settle(prometheus, OURS).await;
+    settle(prometheus, ALARMS).await;
+    for name in alarming() {
+        let asked = format!("count(last_over_time({{__name__=\"{name}\"}}[10m]))");
+        eventually(DEADLINE, &asked, || async { !query(prometheus, &asked).await.is_empty() }).await;
+    }
     for (label, want) in [("rt", &["in", "out"][..]), ("client", &["bad", "missing", "web"])] {
         let values = ask(prometheus, &format!("/api/v1/label/{label}/values")).await.unwrap_or_default();
         assert_eq!(values, serde_json::json!(want), "label_values({label})");

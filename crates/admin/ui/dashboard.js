@@ -6,6 +6,7 @@ const state = document.getElementById("state");
 const chooser = document.getElementById("router");
 const filter = document.getElementById("filter");
 const home = document.getElementById("routers");
+const kubernetes = document.getElementById("kubernetes");
 /** How many seconds the curve of a router shows. */
 const CURVE = 60;
 
@@ -152,6 +153,31 @@ class Panel {
   }
 }
 
+/** Seconds without a word after which a watch has been given up and begun anew, so that something is wrong. */
+const OLD = 120;
+
+/** What an API's watches are like, and whether that is bad. */
+function watched(api) {
+  const all = `${short(api.w)} watch${api.w === 1 ? "" : "es"}`;
+  if (api.f > 0) return [`${short(api.f)} of ${all} get no answer; traffic goes by what was last known`, "bad"];
+  if (api.a > OLD) return [`${all}, one without a word for ${short(api.a, 0)} s`, "poor"];
+  return [all, ""];
+}
+
+/** A line for each Kubernetes API that names are asked of. */
+function discovery(apis) {
+  kubernetes.hidden = apis.length === 0;
+  while (kubernetes.children.length > apis.length) kubernetes.lastChild.remove();
+  while (kubernetes.children.length < apis.length) {
+    kubernetes.append(make("li", {}, make("a", { href: "kubernetes_state.json" }), ": ", make("span")));
+  }
+  apis.forEach((api, at) => {
+    const [link, , said] = kubernetes.children[at].childNodes;
+    say(link, `Kubernetes ${api.n}`);
+    say(said, ...watched(api));
+  });
+}
+
 function show(now) {
   const seconds = before ? (now.t - before.t) / 1000 : 0;
   const old = new Map((before?.routers ?? []).map((router) => [router.name, router]));
@@ -171,6 +197,7 @@ function show(now) {
     }
     panel.show(router, old.get(router.name), seconds);
   }
+  discovery(now.kubernetes);
   choose(names);
   before = now;
 }

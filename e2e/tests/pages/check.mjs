@@ -47,6 +47,8 @@ async function dashboard(page, name) {
   await expect(page, name, "tbody tr:not(.idle)", "#/io.l5d.fs/web");
   await expect(page, name, ".numbers .good", "100.00 %");
   await expect(page, name, "tbody tr", "1 / 1");
+  await expect(page, name, "#kubernetes li", /^Kubernetes 127\.0\.0\.1:\d+: 2 watches$/);
+  await expect(page, name, "#kubernetes .bad", "2 of 2 watches get no answer; traffic goes by what was last known");
   await judge(page, name);
   await page.getByLabel("Filter").fill("nothing is called so");
   if ((await page.locator("tbody tr:visible").count()) > 0) fault(`${name}: the filter hides nothing`);

@@ -78,6 +78,16 @@ struct Router {
     clients: Vec<Row>,
 }
 
+/// A Kubernetes API that is asked for names.
+#[derive(Debug, Default)]
+struct Api {
+    name: String,
+    watches: f32,
+    failing: f32,
+    /// Of what was heard of longest ago, in seconds.
+    age: f32,
+}
+
 /// Picks the dashboard's numbers out of the tree, which is ordered by names. There may be thousands of rows and a hundred
 /// metrics of each: what is done for a metric must be little.
 #[derive(Default)]
@@ -86,6 +96,7 @@ struct Collector {
     path: Vec<String>,
     depth: usize,
     routers: Vec<Router>,
+    apis: Vec<Api>,
 }
 
 impl Visitor for Collector {
@@ -99,6 +110,9 @@ impl Visitor for Collector {
         match &self.path[..self.depth] {
             [root, label] if root == "rt" => {
                 self.routers.push(Router { name: label.clone(), ..Router::default() });
+            }
+            [root, name] if root == "kubernetes" => {
+                self.apis.push(Api { name: name.clone(), ..Api::default() });
             }
             [root, _, kind, owner] if root == "rt" => {
                 if let Some(rows) = self.routers.last_mut().and_then(|router| router.rows(kind)) {
@@ -114,7 +128,13 @@ impl Visitor for Collector {
     }
 
     fn metric(&mut self, name: &str, value: Value) {
-        let [root, _, kind, _, rest @ ..] = &self.path[..self.depth] else { return };
+        let (root, kind, rest) = match &self.path[..self.depth] {
+            [root, _] if root == "kubernetes" => {
+                return self.apis.last_mut().map_or((), |api| api.put(name, value));
+            }
+            [root, _, kind, _, rest @ ..] => (root, kind, rest),
+            _ => return,
+        };
         if root != "rt" {
             return;
         }
@@ -129,6 +149,22 @@ impl Visitor for Collector {
             }
             _ => {}
         }
+    }
+}
+
+impl Api {
+    fn put(&mut self, name: &str, value: Value) {
+        let Value::Gauge(value) = value else { return };
+        match name {
+            "watches" => self.watches = value,
+            "watches_failing" => self.failing = value,
+            "watch_age_seconds" => self.age = value,
+            _ => {}
+        }
+    }
+
+    fn json(&self) -> Json {
+        json!({ "n": self.name, "w": self.watches, "f": self.failing, "a": self.age })
     }
 }
 
@@ -180,7 +216,7 @@ impl Row {
     }
 }
 
-/// The numbers of all routers at `millis`, which is later than when they were last asked for.
+/// The numbers of all routers, and of what tells them where to go, at `millis`, which is later than when they were last asked for.
 fn numbers(metrics: &Metrics, millis: u64, before: &mut Before) -> Json {
     let mut all = Collector::default();
     metrics.visit(&mut all);
@@ -190,7 +226,8 @@ fn numbers(metrics: &Metrics, millis: u64, before: &mut Before) -> Json {
         rows.retain(|_, (_, seen)| *seen == millis);
         !rows.is_empty()
     });
-    json!({ "t": millis, "routers": routers })
+    let apis: Vec<Json> = all.apis.iter().map(Api::json).collect();
+    json!({ "t": millis, "routers": routers, "kubernetes": apis })
 }
 
 /// The rows that have gained most requests since they were last looked at, and how many there are beside them.
@@ -293,6 +330,18 @@ mod tests {
         let client = &router["clients"][0];
         assert_eq!((&client["n"], &client["e"]), (&json!("#/io.l5d.fs/web"), &json!([2.0, 3.0])));
         assert_eq!(client["by"], json!([{ "n": "svc/web", "r": 4, "s": 0, "f": 0 }]));
+        assert_eq!(got["kubernetes"], json!([]));
+    }
+
+    #[test]
+    fn apis_say_how_their_watches_are() {
+        let metrics = Metrics::new(1);
+        let api = metrics.scope(&["kubernetes", "10.96.0.1:443"]);
+        api.gauges(&["watches", "watches_failing", "watch_age_seconds"], |at| [24.0, 2.0, 31.5][at]);
+        api.counter("watch_errors_total").add(9);
+        let got = numbers(&metrics, 17, &mut Before::new());
+        assert_eq!(got["kubernetes"], json!([{ "n": "10.96.0.1:443", "w": 24.0, "f": 2.0, "a": 31.5 }]));
+        assert_eq!(got["routers"], json!([]));
     }
 
     #[test]
