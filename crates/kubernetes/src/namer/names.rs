@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use names::Path;
-use naming::{Hook, Live, Publisher, Source, SourceId, State, json_text, slim};
+use naming::{Hook, Live, Publisher, Source, State, json_text, slim};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::bell::Bell;
 use crate::cluster::Cluster;
 use crate::watch::IDLE;
 
@@ -85,27 +85,6 @@ impl<F: Clone + PartialEq + Send + 'static> Item<F> {
     fn is_idle(&self, linger: Duration) -> bool {
         let idle = |since: Option<Duration>| since.is_some_and(|idle| idle >= linger);
         idle(self.exists.idle_for()) && idle(self.found.idle_for())
-    }
-}
-
-/// Rings when one of the values it hangs on has changed.
-#[derive(Default)]
-struct Bell {
-    rung: Notify,
-    /// When word of the first change came that has not been taken in.
-    heard: Mutex<Option<Instant>>,
-}
-
-impl Bell {
-    fn take(&self) -> Option<Instant> {
-        self.heard.lock().take()
-    }
-}
-
-impl Hook for Bell {
-    fn changed(&self, _: SourceId, heard: Instant) {
-        self.heard.lock().get_or_insert(heard);
-        self.rung.notify_one();
     }
 }
 
@@ -223,7 +202,7 @@ impl<L: Look> Names<L> {
                 }
             };
             tokio::select! {
-                () = bell.rung.notified() => {}
+                () = bell.rung() => {}
                 () = lost => return,
             }
         }
