@@ -324,8 +324,7 @@ async fn calm(lists: Option<Fault>, watches: Option<Fault>) {
     let begun = Instant::now();
     let cluster = cluster(&api, patient());
     let _live: Live<Option<Arc<ConfigMap>>> = cluster.object("x", "one");
-    let tried =
-        || api.asked().iter().filter(|asked| asked.contains("watch=true") == counts_watches).count();
+    let tried = || api.asked().iter().filter(|asked| asked.contains("watch=true") == counts_watches).count();
     eventually(PATIENCE, "six tries", || async { tried() >= 6 }).await;
     // The fifth follows the fourth after a second at least, the sixth after two.
     assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
