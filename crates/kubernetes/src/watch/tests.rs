@@ -150,18 +150,19 @@ async fn watches_that_go_wrong() {
     }
 }
 
+/// Answers that are no list; the fourth one is a `Status` object where a list is expected.
+const NO_LISTS: [Fault; 6] = [
+    Fault::Status(500),
+    Fault::Status(403),
+    Fault::Status(404),
+    Fault::Status(200),
+    Fault::Garbage,
+    Fault::Half,
+];
+
 #[tokio::test]
 async fn lists_that_go_wrong_at_first() {
-    for fault in [
-        Fault::Status(500),
-        Fault::Status(403),
-        Fault::Status(404),
-        // A `Status` object where a list is expected.
-        Fault::Status(200),
-        Fault::Garbage,
-        Fault::Half,
-        Fault::Cut,
-    ] {
+    for fault in NO_LISTS.into_iter().chain([Fault::Cut]) {
         let api = KubeApi::start().await;
         api.put(map("one", "1"));
         api.fail_list(fault.clone());
@@ -175,14 +176,7 @@ async fn lists_that_go_wrong_at_first() {
 
 #[tokio::test]
 async fn lists_that_go_wrong_later_change_nothing_and_leave_a_doubt() {
-    for fault in [
-        Fault::Status(500),
-        Fault::Status(403),
-        Fault::Status(404),
-        Fault::Status(200),
-        Fault::Garbage,
-        Fault::Half,
-    ] {
+    for fault in NO_LISTS {
         let f = Fixture::watched(patient()).await;
         assert!(f.live.is_sound());
         f.api.fail_all_lists(Some(fault.clone()));
