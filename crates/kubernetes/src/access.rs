@@ -1,8 +1,10 @@
 //! How the API is reached: the address a configuration names, or the nearest one of where the process runs.
 
+mod kubeconfig;
+
 use std::error::Error;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,6 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
-use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
@@ -27,7 +28,7 @@ pub enum Access {
         port: u16,
     },
     /// The service account of the pod the process runs in, whose token is read again as it is rotated; else the kubeconfig
-    /// (`KUBECONFIG`, or `~/.kube/config`); else `localhost:8001`.
+    /// (the files that `KUBECONFIG` lists and that are there, or `~/.kube/config`); else `localhost:8001`.
     Nearest,
 }
 
@@ -94,7 +95,7 @@ impl Access {
             },
             Access::Nearest => match in_cluster() {
                 Some(found) => found?,
-                None => match kubeconfig().await {
+                None => match kubeconfig::kubeconfig().await {
                     Some(found) => found?,
                     None => plain(Access::PROXY.0, Access::PROXY.1)?,
                 },
@@ -139,18 +140,6 @@ fn in_cluster() -> Option<Found> {
     Some(match Config::incluster() {
         Ok(config) => Ok((config, told.to_owned())),
         Err(error) => Err(format!("{told} ({ACCOUNT}): {error}")),
-    })
-}
-
-/// `None` when there is no file; what is wrong with the one there is.
-async fn kubeconfig() -> Option<Found> {
-    let named = std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty());
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".kube/config"));
-    let path = named.map(PathBuf::from).or(home.filter(|path| path.exists()))?;
-    let told = format!("kubeconfig {}", path.display());
-    Some(match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
-        Ok(config) => Ok((config, told)),
-        Err(error) => Err(format!("{told}: {error}")),
     })
 }
 

@@ -1,5 +1,6 @@
 //! One API as a process sees it: the table of its watches, shared by all who want the same, and what bounds them.
 
+mod absent;
 mod stats;
 
 use std::any::Any;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use naming::{LINGER, Live};
+use naming::{LINGER, Live, slim};
 use parking_lot::Mutex;
 use telemetry::Scope;
 use tokio::runtime::Handle;
@@ -18,6 +19,7 @@ use crate::access::Access;
 use crate::api::Api;
 use crate::kind::{Kind, Selector, escaped};
 use crate::watch::{Report, Watch};
+use absent::Absent;
 use stats::{Sample, Stats};
 
 /// How watches go about their work.
@@ -32,7 +34,8 @@ pub struct Settings {
     pub relist: Duration,
     /// How many names namers may follow at a time; each needs up to three watches, which are connections; 3,000.
     pub names: usize,
-    /// How many of them may be names of nothing; further ones are asked for now and then only; 500.
+    /// How many of them may be names of nothing, whichever namer is asked for them; further ones are asked for now and then
+    /// only; 500.
     pub absent: usize,
     /// How many watches there may be, whoever wants them: as many as names need, and 1,000 for what a configuration names
     /// (dtabs, ingress rules, DaemonSets); 10,000. Further ones fail, and begin when others have ended.
@@ -69,9 +72,11 @@ pub(crate) struct Shared {
     pub(crate) handle: Handle,
     /// By path and query of the collection.
     slots: Mutex<HashMap<String, Slot>>,
-    permits: Arc<Semaphore>,
-    places: Semaphore,
+    names: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
     lists: Semaphore,
+    /// Names of nothing that are followed.
+    pub(crate) absent: Absent,
     sample: Sample,
 }
 
@@ -97,9 +102,10 @@ impl Cluster {
             stats: Stats::new(scope),
             handle: handle.clone(),
             slots: Mutex::default(),
-            permits: Arc::new(Semaphore::new(settings.names)),
-            places: Semaphore::new(settings.watches),
+            names: Arc::new(Semaphore::new(settings.names)),
+            watches: Arc::new(Semaphore::new(settings.watches)),
             lists: Semaphore::new(settings.lists),
+            absent: Absent::new(settings.absent),
             sample: Sample::default(),
             settings,
         });
@@ -197,59 +203,50 @@ impl Shared {
         let close = unused();
         if close {
             slots.remove(path);
+            slim(&mut slots);
         }
         close
     }
 
-    /// The right to follow a name, if there is one left.
-    pub(crate) fn free_permit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.permits).try_acquire_owned().ok()
+    /// The right to follow a name. While there is none, `told` hears why.
+    pub(crate) async fn place_of_name(&self, name: &str, told: impl FnOnce(String)) -> OwnedSemaphorePermit {
+        let why = || {
+            let (access, limit) = (self.api.access(), self.settings.names);
+            format!("{name} is not looked up in {access}: {limit} names are followed already, as many as may")
+        };
+        self.enter(&self.names, name, why, told).await
     }
 
-    /// The right to follow a name, when there is one.
-    pub(crate) async fn permit(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.permits).acquire_owned().await.expect("never closed")
+    /// A place among the watches. While there is none, `told` hears why.
+    pub(crate) async fn place_of_watch(&self, path: &str, told: impl FnOnce(String)) -> OwnedSemaphorePermit {
+        let why = || {
+            let (access, limit) = (self.api.access(), self.settings.watches);
+            format!("{path} is not watched in {access}: there are {limit} watches already, as many as may")
+        };
+        self.enter(&self.watches, path, why, told).await
     }
 
-    /// A place among the watches, if there is one left.
-    pub(crate) fn free_place(&self) -> Option<SemaphorePermit<'_>> {
-        self.places.try_acquire().ok()
-    }
-
-    /// A place among the watches, when there is one.
-    pub(crate) async fn place(&self) -> SemaphorePermit<'_> {
-        self.places.acquire().await.expect("never closed")
+    /// One of so many places. Counts `what`, and tells why, when it has to wait for one.
+    async fn enter(
+        &self,
+        places: &Arc<Semaphore>,
+        what: &str,
+        why: impl FnOnce() -> String,
+        told: impl FnOnce(String),
+    ) -> OwnedSemaphorePermit {
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return place;
+        }
+        let text = why();
+        self.stats.refused.inc();
+        self.log_sample(what, &text);
+        told(text);
+        Arc::clone(places).acquire_owned().await.expect("never closed")
     }
 
     /// A turn to ask for a list.
     pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
         self.lists.acquire().await.expect("never closed")
-    }
-
-    /// Counts a name that has to wait, and says so.
-    pub(crate) fn full(&self, name: &str) -> String {
-        let (access, limit) = (self.api.access(), self.settings.names);
-        self.refused(
-            name,
-            format!(
-                "{name} is not looked up in {access}: {limit} names are followed already, as many as may"
-            ),
-        )
-    }
-
-    /// Counts a watch that has to wait, and says so.
-    pub(crate) fn crowded(&self, path: &str) -> String {
-        let (access, limit) = (self.api.access(), self.settings.watches);
-        self.refused(
-            path,
-            format!("{path} is not watched in {access}: there are {limit} watches already, as many as may"),
-        )
-    }
-
-    fn refused(&self, what: &str, text: String) -> String {
-        self.stats.refused.inc();
-        self.log_sample(what, &text);
-        text
     }
 
     /// A line in the log for some of what goes wrong, not for all.

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use names::Dtab;
-use naming::{Hook, Live, Publisher, Source, SourceId, State, json_text};
+use naming::{Live, Publisher, Source, State, json_text};
 use parking_lot::Mutex;
 use telemetry::{Counter, Scope};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::bell::Bell;
 use crate::{Cluster, ConfigMap};
 
 /// The ConfigMap's dtab. Its task ends when it is dropped.
@@ -98,26 +98,18 @@ impl Drop for ConfigMapDtab {
     }
 }
 
-/// Rings when the ConfigMap changes or cannot be asked for.
-#[derive(Default)]
-struct Bell(Notify);
-
-impl Hook for Bell {
-    fn changed(&self, _: SourceId, _: Instant) {
-        self.0.notify_one();
-    }
-}
-
 impl Follower {
     async fn run(self) {
         let bell = Arc::new(Bell::default());
         let _subscription = self.maps.subscribe(bell.clone());
         let mut last: Option<Option<Box<str>>> = None;
         loop {
+            // Taken before anything is read: what changes from here on rings once more.
+            let heard = bell.take().unwrap_or_else(Instant::now);
             if let State::Ok(map) = self.maps.get() {
                 let text = map.as_ref().and_then(|map| map.data.get(self.of.key.as_str()).cloned());
                 if last.as_ref() != Some(&text) {
-                    self.take(text.as_deref(), last.is_some());
+                    self.take(text.as_deref(), last.is_some(), heard);
                     last = Some(text);
                 }
             }
@@ -126,12 +118,12 @@ impl Follower {
                 true => self.publisher.set(self.publisher.get()),
                 false => self.publisher.doubt(),
             }
-            bell.0.notified().await;
+            bell.rung().await;
         }
     }
 
-    /// A text is there, or none any more. `again` when it is not the first.
-    fn take(&self, text: Option<&str>, again: bool) {
+    /// A text is there, or none any more, of which word came at `heard`. `again` when it is not the first.
+    fn take(&self, text: Option<&str>, again: bool, heard: Instant) {
         let DtabKey { namespace, name, key } = &self.of;
         let dtab = match text.map_or_else(|| Ok(Dtab::empty()), |text| Dtab::parse(text.as_bytes())) {
             Ok(dtab) => dtab,
@@ -152,7 +144,7 @@ impl Follower {
             let entries = dtab.len();
             tracing::info!("ConfigMap {namespace}/{name}, {key}: a dtab of {entries} entries takes effect");
         }
-        self.publisher.set(State::Ok(dtab));
+        self.publisher.set_heard(State::Ok(dtab), heard);
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod api;
+mod bell;
 mod cluster;
 mod config_map;
 mod ingress;

@@ -16,7 +16,7 @@ use crate::kind::Selector;
 use crate::kinds::{EndpointSlice, Endpoints, Service};
 pub use external::ExternalNamer;
 use names::{Look, Names};
-use replicas::{Facts, Wanted, replicas};
+use replicas::{Facts, Wanted, Written, replicas};
 
 /// The namer: `/<namespace>/<port>/<service>`, and the value of a label where one is configured.
 pub struct KubernetesNamer {
@@ -83,11 +83,19 @@ impl Namer for KubernetesNamer {
     }
 }
 
+/// The longest name of a namespace, a Service or a port, and value of a label.
+const LONGEST: usize = 63;
+
 /// The first elements of a path in lower case; `None` when there are fewer, or one of them can be no part of a name in
-/// Kubernetes: nobody has to be asked for it.
+/// Kubernetes, where names and values of labels alike begin and end with a letter or a digit. Nobody has to be asked for
+/// what cannot be, and the API refuses to look for some of it.
 fn folded(path: &Path, elements: usize) -> Option<Path> {
+    let outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let fits = |elem: &[u8]| {
-        elem.len() <= 253 && elem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+        elem.len() <= LONGEST
+            && outer(elem.first())
+            && outer(elem.last())
+            && elem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
     };
     let name = path.take(elements);
     let all = name.len() == elements && name.elems().all(fits);
@@ -184,9 +192,12 @@ impl Look for Replicas {
         if endpoints.is_pending() || slices.is_pending() {
             return State::Pending;
         }
-        let (endpoints, slices) = (endpoints.ok().flatten(), slices.ok());
+        let slices = slices.ok();
         let facts = Facts {
-            endpoints: endpoints.as_deref(),
+            endpoints: match &endpoints {
+                State::Ok(found) => Written::Known(found.as_deref()),
+                State::Pending | State::Failed(_) => Written::Unread,
+            },
             slices: slices.as_deref().unwrap_or_default(),
             service: service.as_deref(),
         };

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use naming::{Publisher, State};
-use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::api::{Refusal, unreadable};
@@ -90,7 +89,9 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
     }
 
     async fn keep(&self) {
-        let _place = self.place().await;
+        // While there is no place for it, readers are told so.
+        let crowded = |why: String| self.publisher.set(State::failed(why));
+        let _place = self.cluster.place_of_watch(self.report.path(), crowded).await;
         let (mut failures, mut known) = (Failures::default(), Known::default());
         loop {
             let begun = Instant::now();
@@ -104,15 +105,6 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
             }
             self.follow(&mut known, &mut failures).await;
         }
-    }
-
-    /// A place among all the watches there may be; while there is none, readers are told so.
-    async fn place(&self) -> SemaphorePermit<'_> {
-        if let Some(place) = self.cluster.free_place() {
-            return place;
-        }
-        self.publisher.set(State::failed(self.cluster.crowded(self.report.path())));
-        self.cluster.place().await
     }
 
     fn publish(&self, known: &Known<K>, heard: Instant) {
@@ -135,16 +127,17 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
         let relist = Instant::now() + self.cluster.settings.relist.mul_f64(0.8 + 0.4 * fastrand::f64());
         loop {
             let begun = Instant::now();
-            let mut heard = false;
-            let ended = timeout_at(relist, self.stream(known, &mut heard)).await;
+            let ended = timeout_at(relist, self.stream(known)).await;
             self.report.streams(false);
-            if heard || begun.elapsed() >= STEADY {
+            // One that says a word and ends, again and again, would be asked for without a pause.
+            let steady = begun.elapsed() >= STEADY;
+            if steady {
                 failures.clear();
             }
             let Ok(end) = ended else { return };
             self.cluster.stats.restarts.inc();
             match end {
-                End::Closed if heard || begun.elapsed() >= STEADY => {}
+                End::Closed if steady => {}
                 End::Closed => pause(failures, begun).await,
                 End::Broken(refusal) => {
                     if !refusal.is_gone() {
@@ -158,14 +151,14 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
     }
 
     /// Reads one stream of events to its end.
-    async fn stream(&self, known: &mut Known<K>, heard: &mut bool) -> End {
-        match self.events(known, heard).await {
+    async fn stream(&self, known: &mut Known<K>) -> End {
+        match self.events(known).await {
             Ok(()) => End::Closed,
             Err(refusal) => End::Broken(refusal),
         }
     }
 
-    async fn events(&self, known: &mut Known<K>, heard: &mut bool) -> Result<(), Refusal> {
+    async fn events(&self, known: &mut Known<K>) -> Result<(), Refusal> {
         let settings = &self.cluster.settings;
         // A server that forgets its streams must not do so later than we ask anew.
         let lasts = format!("timeoutSeconds={}", settings.relist.mul_f64(1.25).as_secs() + 1);
@@ -184,7 +177,7 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
             let received = Instant::now();
             self.received(data.len());
             lines.push(data).map_err(Refusal::Broken)?;
-            self.take(&mut lines, known, heard, received)?;
+            self.take(&mut lines, known, received)?;
             lines.rest();
         }
         if lines.is_half() {
@@ -195,15 +188,9 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
     }
 
     /// Takes in all events that have arrived whole; readers hear once of what came together.
-    fn take(
-        &self,
-        lines: &mut Lines,
-        known: &mut Known<K>,
-        heard: &mut bool,
-        received: Instant,
-    ) -> Result<(), Refusal> {
+    fn take(&self, lines: &mut Lines, known: &mut Known<K>, received: Instant) -> Result<(), Refusal> {
         let mut result = Ok(());
-        let mut changed = false;
+        let (mut heard, mut changed) = (false, false);
         while let Some(line) = lines.next() {
             match event::event(line).map_err(Refusal::Broken) {
                 Ok(Event::Error(code, message)) => {
@@ -211,7 +198,7 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
                     break;
                 }
                 Ok(event) => {
-                    *heard = true;
+                    heard = true;
                     self.cluster.stats.events.inc();
                     changed |= known.apply(event);
                 }
@@ -221,7 +208,7 @@ impl<K: Kind, T: Clone + PartialEq + Send + Sync + 'static> Watch<K, T> {
                 }
             }
         }
-        if *heard {
+        if heard {
             self.report.heard();
         }
         if changed {

@@ -45,8 +45,9 @@ pub trait ReplicasFactory: Send + Sync + 'static {
     fn update(&self, replicas: &Self::Replicas, addr: &Addr) {
         replicas.update(addr);
     }
-    /// An update took effect so long after word of it had come to whoever watches its source: for metrics. Of changes that
-    /// came in quick succession and took effect together it is the time of the first.
+    /// An update of an entry, or another tree of a name, took effect so long after word of it had come to whoever watches
+    /// its source: for metrics. Of changes that came in quick succession and took effect together it is the time of the
+    /// first. A first tree is none of them.
     fn took(&self, _: Duration) {}
 }
 
@@ -95,7 +96,8 @@ struct Mail<R> {
     dropped: Vec<(u64, Path, Dtab)>,
     /// Each with the moment at which the first word came that has not been taken in.
     changed: HashMap<SourceId, Instant>,
-    dtab: Option<Dtab>,
+    /// With the moment at which the first one came that has not been taken in.
+    dtab: Option<(Dtab, Instant)>,
     asked: Vec<Question>,
     census: Vec<oneshot::Sender<Vec<(Path, Addr)>>>,
     closed: bool,
@@ -225,7 +227,11 @@ impl<F: ReplicasFactory> Binder<F> {
     /// Replaces the base dtab; all names are bound again, the busiest first.
     pub fn set_dtab(&self, dtab: Dtab) {
         self.handle.shared.dtab.store(Arc::new(dtab.clone()));
-        self.handle.shared.inbox.put(|mail| mail.dtab = Some(dtab));
+        let now = Instant::now();
+        self.handle.shared.inbox.put(|mail| {
+            let heard = mail.dtab.take().map_or(now, |(_, heard)| heard);
+            mail.dtab = Some((dtab, heard));
+        });
     }
 
     /// How `path` is bound as things are now, under the base dtab followed by `local`: worked out by the task, when it has

@@ -14,6 +14,7 @@ mod interpreter;
 mod live;
 mod namer;
 mod rewrite;
+mod tables;
 mod transform;
 mod walk;
 
@@ -26,5 +27,6 @@ pub use interpreter::Interpreter;
 pub use live::{Hook, LINGER, Live, Publisher, Source, SourceId, State, Subscription};
 pub use namer::{BoundName, Named, Namer, Namers, NoHosts, Reader, Resolver, Untracked, configured_prefix};
 pub use rewrite::Rewrite;
+pub use tables::slim;
 pub use transform::{Change, Gateways, Nearness, Transformer};
 pub use walk::{MAX_DEPTH, MAX_NODES, Walked, bind, bind_with};

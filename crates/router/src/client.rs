@@ -356,7 +356,8 @@ pub struct ClientFactory {
     settings: RouterSettings,
     scope: Scope,
     stats: CacheStats,
-    /// From word of new replicas until every worker's next request chooses among them, in microseconds.
+    /// From word of new replicas, or of what binds a name to others, until every worker's next request goes by it, in
+    /// microseconds.
     update_latency: Histogram,
 }
 

@@ -12,6 +12,7 @@ use crate::settings::{ClientSettings, ServiceSettings};
 use crate::stats::PerWorker;
 use hashbrown::HashMap;
 use names::Path;
+use naming::slim;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -155,6 +156,8 @@ impl<T> Register<T> {
     }
 
     fn tidy(&self) {
-        self.0.lock().retain(|_, of| of.strong_count() > 0);
+        let mut all = self.0.lock();
+        all.retain(|_, of| of.strong_count() > 0);
+        slim(&mut all);
     }
 }

@@ -6,6 +6,7 @@ mod context;
 mod diagnosis;
 mod entrance;
 mod ingress;
+mod latency;
 mod limits;
 mod mesh;
 mod names;

@@ -31,6 +31,8 @@ pub enum Fault {
     Cut,
     /// A watch begins well and says `ERROR` with this code.
     Error(u16),
+    /// A watch says that nothing has happened, and ends in good order at once.
+    Brief,
 }
 
 /// What the API and its connections share.

@@ -23,12 +23,19 @@ pub struct EndpointSlice {
 super::kind!(EndpointSlice: "/apis/discovery.k8s.io/v1", "endpointslices", optional true);
 
 impl EndpointSlice {
-    /// Whether the control plane keeps it, either of pods or of an Endpoints object.
-    pub fn is_kept_by_control_plane(&self) -> bool {
+    /// Whether the control plane makes it of the pods there are.
+    pub fn is_of_pods(&self) -> bool {
+        self.is_managed_by("endpointslice-controller.k8s.io")
+    }
+
+    /// Whether the control plane makes it of an Endpoints object.
+    pub fn is_mirror(&self) -> bool {
+        self.is_managed_by("endpointslicemirroring-controller.k8s.io")
+    }
+
+    fn is_managed_by(&self, whom: &str) -> bool {
         let by = self.metadata.labels.get("endpointslice.kubernetes.io/managed-by");
-        by.is_some_and(|by| {
-            matches!(&**by, "endpointslice-controller.k8s.io" | "endpointslicemirroring-controller.k8s.io")
-        })
+        by.is_some_and(|by| &**by == whom)
     }
 }
 

@@ -57,6 +57,11 @@ pub struct Port {
 impl Port {
     /// Whether requests can be sent there.
     pub fn is_tcp(&self) -> bool {
-        self.protocol.as_deref().is_none_or(|protocol| protocol.eq_ignore_ascii_case("TCP"))
+        is_tcp(self.protocol.as_deref())
     }
+}
+
+/// Whether a protocol, as the API writes it, is TCP: so it is when nobody says.
+pub(super) fn is_tcp(protocol: Option<&str>) -> bool {
+    protocol.is_none_or(|protocol| protocol.eq_ignore_ascii_case("TCP"))
 }

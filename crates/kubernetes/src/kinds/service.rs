@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::endpoints::is_tcp;
 use super::meta::{Meta, or_default};
 
 /// `v1` Service.
@@ -39,8 +40,17 @@ pub struct ServicePort {
     pub name: Box<str>,
     /// Its number.
     pub port: u16,
+    /// TCP when absent.
+    pub protocol: Option<Box<str>>,
     /// Where the replicas listen; the port itself when absent.
     pub target_port: Option<TargetPort>,
+}
+
+impl ServicePort {
+    /// Whether requests can be sent there.
+    pub fn is_tcp(&self) -> bool {
+        is_tcp(self.protocol.as_deref())
+    }
 }
 
 /// Where the replicas of a Service's port listen.

@@ -4,18 +4,17 @@
 //! existence", routing.md §2.1). Names of nothing cost the API little: only some of them are watched, the others asked for
 //! now and then (user-demand.md §2.1, D6).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use names::Path;
-use naming::{Hook, Live, Publisher, Source, SourceId, State, json_text};
+use naming::{Hook, Live, Publisher, Source, State, json_text, slim};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::bell::Bell;
 use crate::cluster::Cluster;
 use crate::watch::IDLE;
 
@@ -89,41 +88,17 @@ impl<F: Clone + PartialEq + Send + 'static> Item<F> {
     }
 }
 
-/// Rings when one of the values it hangs on has changed.
-#[derive(Default)]
-struct Bell {
-    rung: Notify,
-    /// When word of the first change came that has not been taken in.
-    heard: Mutex<Option<Instant>>,
-}
-
-impl Bell {
-    fn take(&self) -> Option<Instant> {
-        self.heard.lock().take()
-    }
-}
-
-impl Hook for Bell {
-    fn changed(&self, _: SourceId, heard: Instant) {
-        self.heard.lock().get_or_insert(heard);
-        self.rung.notify_one();
-    }
-}
-
 /// The names in use of one namer.
 pub(super) struct Names<L: Look> {
     look: L,
     cluster: Cluster,
     items: Mutex<HashMap<Path, Item<L::Found>>>,
-    /// Names of nothing that are watched, the one that has been for longest first, each with what sends it to rest.
-    absent: Mutex<VecDeque<Arc<Notify>>>,
     resting: AtomicUsize,
 }
 
 impl<L: Look> Names<L> {
     pub(super) fn new(look: L, cluster: Cluster) -> Arc<Names<L>> {
-        let (items, absent, resting) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Names { look, cluster, items, absent, resting })
+        Arc::new(Names { look, cluster, items: Mutex::default(), resting: AtomicUsize::new(0) })
     }
 
     /// Whether something stands for `name`.
@@ -180,6 +155,7 @@ impl<L: Look> Names<L> {
             let mut items = self.items.lock();
             if item.is_idle(linger) {
                 items.remove(name);
+                slim(&mut items);
                 return;
             }
         }
@@ -187,14 +163,9 @@ impl<L: Look> Names<L> {
 
     async fn keep(&self, name: &Path, item: &Item<L::Found>) {
         let shared = self.cluster.shared();
+        let full = |why: String| item.set(State::failed(why), Instant::now());
         loop {
-            let permit = match shared.free_permit() {
-                Some(permit) => permit,
-                None => {
-                    item.set(State::failed(shared.full(&name.to_string())), Instant::now());
-                    shared.permit().await
-                }
-            };
+            let permit = shared.place_of_name(&name.to_string(), full).await;
             self.follow(name, item).await;
             // Its watches end a moment later; until then they count.
             tokio::time::sleep(2 * IDLE).await;
@@ -203,32 +174,36 @@ impl<L: Look> Names<L> {
         }
     }
 
-    /// Publishes what stands for a name whenever that changes; ends when it has to rest.
+    /// Publishes what stands for a name whenever that changes; ends when it has to rest. A name for which something has
+    /// stood never has to: nobody can think of such names, and a Service that is scaled up again is wanted at once.
     async fn follow(&self, name: &Path, item: &Item<L::Found>) {
+        let shared = self.cluster.shared();
         let sources = self.look.open(&self.cluster, name);
         let bell = Arc::new(Bell::default());
         let all = self.look.sources(&sources);
         let _hooks: Vec<_> =
             all.iter().map(|source| source.subscribe(Arc::clone(&bell) as Arc<dyn Hook>)).collect();
-        let tired = Arc::new(Notify::new());
-        let mut place = None;
+        let (mut place, mut existed) = (None, false);
         loop {
             // Taken before anything is read: what changes from here on rings once more.
             let heard = bell.take().unwrap_or_else(Instant::now);
             let state = self.look.look(name, &sources);
-            let absent = matches!(state, State::Ok(None));
+            existed |= matches!(state, State::Ok(Some(_)));
+            let absent = matches!(state, State::Ok(None)) && !existed;
             item.set(state, heard);
             if all.iter().any(|source| !source.is_sound()) {
                 item.doubt();
             }
-            place = match place {
-                Some(place) if absent => Some(place),
-                None if absent => Some(Place::new(self, &tired)),
-                _ => None,
+            place = place.filter(|_| absent).or_else(|| absent.then(|| shared.absent.enter()));
+            let lost = async {
+                match &place {
+                    Some(place) => place.lost().await,
+                    None => std::future::pending().await,
+                }
             };
             tokio::select! {
-                () = bell.rung.notified() => {}
-                () = tired.notified(), if place.is_some() => return,
+                () = bell.rung() => {}
+                () = lost => return,
             }
         }
     }
@@ -263,31 +238,6 @@ impl<L: Look> Names<L> {
         let name = name.to_string();
         let name = json_text(name.trim_start_matches('/'));
         format!("{name}:{{\"state\":{{{state}}},\"watch\":[{}]}}", watches.join(","))
-    }
-}
-
-/// A place among the names of nothing that are watched; the last one in sends the first one to rest.
-struct Place<'a> {
-    all: &'a Mutex<VecDeque<Arc<Notify>>>,
-    own: Arc<Notify>,
-}
-
-impl<'a> Place<'a> {
-    fn new<L: Look>(of: &'a Names<L>, tired: &Arc<Notify>) -> Place<'a> {
-        let mut all = of.absent.lock();
-        all.push_back(Arc::clone(tired));
-        if all.len() > of.cluster.shared().settings.absent
-            && let Some(first) = all.pop_front()
-        {
-            first.notify_one();
-        }
-        Place { all: &of.absent, own: Arc::clone(tired) }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.all.lock().retain(|other| !Arc::ptr_eq(other, &self.own));
     }
 }
 

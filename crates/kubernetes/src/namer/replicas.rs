@@ -11,9 +11,24 @@ use crate::kinds::{EndpointSlice, Endpoints, Port, Service, ServicePort, TargetP
 /// What is known of a Service and its replicas.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts<'a> {
-    pub(super) endpoints: Option<&'a Endpoints>,
+    pub(super) endpoints: Written<'a>,
     pub(super) slices: &'a [Arc<EndpointSlice>],
     pub(super) service: Option<&'a Service>,
+}
+
+/// The Endpoints object.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Written<'a> {
+    /// Nobody lets us read it.
+    Unread,
+    /// It is this, if there is one.
+    Known(Option<&'a Endpoints>),
+}
+
+impl Default for Written<'_> {
+    fn default() -> Self {
+        Written::Known(None)
+    }
 }
 
 /// What of it is wanted.
@@ -69,17 +84,23 @@ pub(super) fn replicas(facts: Facts<'_>, wanted: Wanted<'_>) -> Option<AddrSet> 
     Some(AddrSet::new(addresses.collect(), Meta::default()))
 }
 
-/// Both kinds of lists as one. The control plane writes slices first and Endpoints from them or beside them, later: where
-/// it writes slices of the Service, Endpoints have nothing to add. `None` when the label is on none of it.
+/// Both kinds of lists as one, but for what is a copy of something else, made later. Where the control plane makes slices of
+/// pods, Endpoints are made of the same pods, and have nothing to add; slices that it makes of an Endpoints object have
+/// nothing to add to that. `None` when the label is on none of it.
 fn parts<'a>(facts: Facts<'a>, label: Option<(&str, &str)>) -> Option<Vec<Part<'a>>> {
     let has = |labels: &BTreeMap<Box<str>, Box<str>>| {
         // The value stands in a name, which is folded to lower case.
         label.is_none_or(|(key, value)| labels.get(key).is_some_and(|is| is.eq_ignore_ascii_case(value)))
     };
     let all = facts.service.is_some_and(|service| has(&service.metadata.labels));
-    let slices = facts.slices.iter().filter(|slice| all || has(&slice.metadata.labels));
-    let kept = facts.slices.iter().any(|slice| slice.is_kept_by_control_plane());
-    let endpoints = facts.endpoints.filter(|endpoints| !kept && (all || has(&endpoints.metadata.labels)));
+    let of_pods = facts.slices.iter().any(|slice| slice.is_of_pods());
+    let (written, mirrors) = match facts.endpoints {
+        Written::Known(endpoints) => (endpoints.filter(|_| !of_pods), false),
+        Written::Unread => (None, true),
+    };
+    let endpoints = written.filter(|endpoints| all || has(&endpoints.metadata.labels));
+    let counts = |slice: &&Arc<EndpointSlice>| mirrors || !slice.is_mirror();
+    let slices = facts.slices.iter().filter(counts).filter(|slice| all || has(&slice.metadata.labels));
     let mut parts: Vec<Part<'a>> = slices.map(|slice| of_slice(slice)).collect();
     parts.extend(endpoints.into_iter().flat_map(|endpoints| &endpoints.subsets).map(|subset| {
         Part {
@@ -116,8 +137,11 @@ fn at<'a>(service: Option<&'a Service>, parts: &[Part<'_>], port: &'a str) -> Op
         return known(port).then_some(At::Name(port));
     }
     let number: u16 = port.parse().ok()?;
-    let ServicePort { name, port, target_port } =
-        service?.spec.ports.iter().find(|port| port.port == number)?;
+    let ports = || service.into_iter().flat_map(|service| &service.spec.ports);
+    let of_number = |port: &&ServicePort| port.port == number;
+    // A Service may have the number twice, for TCP and for UDP.
+    let tcp = ports().filter(of_number).find(|port| port.is_tcp());
+    let ServicePort { name, port, target_port, .. } = tcp.or_else(|| ports().find(of_number))?;
     match target_port {
         None => Some(At::Number(*port)),
         Some(TargetPort::Number(number)) => Some(At::Number(*number)),

@@ -125,7 +125,21 @@ async fn a_service() {
 #[tokio::test]
 async fn odd_names() {
     let f = Fixture::new(Settings::default()).await;
-    for odd in ["/srv/http/a\\x2fb", "/srv/http/a\\x2cb", "/..\\x2f/http/web", "/srv/http/a\\xff"] {
+    let long = format!("/srv/http/{}", "a".repeat(64));
+    for odd in [
+        "/srv/http/a\\x2fb",
+        "/srv/http/a\\x2cb",
+        "/..\\x2f/http/web",
+        "/srv/http/a\\xff",
+        "/../http/web",
+        "/./http/web",
+        // The API refuses to look for these, as values of a label.
+        "/srv/http/a_",
+        "/srv/http/-a",
+        "/srv/http/a.",
+        "/srv/http/..",
+        &long,
+    ] {
         assert_eq!(f.bound(odd), "neg", "{odd}");
     }
     assert!(f.api.asked().is_empty());
@@ -242,6 +256,45 @@ async fn load_balancers() {
     is(&namer, "/srv/https/front", "neg").await;
     f.api.delete(&front);
     is(&namer, "/SRV/HTTP/Front/Rest", "neg").await;
+}
+
+/// A Service that is scaled to nothing is no name that somebody has thought of: it is back at once, flood or not.
+#[tokio::test]
+async fn what_once_existed_is_not_sent_to_rest() {
+    let f = Fixture::new(Settings { absent: 3, ..Settings::default() }).await;
+    f.api.put(slice("web", &["10.0.0.1"]));
+    f.is("/srv/http/web", "/#/io.l5d.k8s/srv/http/web | / = 10.0.0.1:8083").await;
+    let web = f.namer.names.exists(&path("/srv/http/web"));
+    f.api.put(slice("web", &[]));
+    f.is("/srv/http/web", "neg").await;
+    let names: Vec<Path> = (0..20).map(|at| path(&format!("/srv/http/host-{at}"))).collect();
+    let lives: Vec<Live<bool>> = names.iter().map(|name| f.namer.names.exists(name)).collect();
+    eventually(PATIENCE, "all are answered", || async {
+        lives.iter().all(|live| live.get() == State::Ok(false))
+    })
+    .await;
+    eventually(PATIENCE, "the others rest", || async { f.cluster.watches() <= 2 * (3 + 1) }).await;
+    f.api.put(slice("web", &["10.0.0.2"]));
+    f.is("/srv/http/web", "/#/io.l5d.k8s/srv/http/web | / = 10.0.0.2:8083").await;
+    drop(web);
+}
+
+/// The bound is one of the API, whoever asks: several namers do not add up to all the names there may be.
+#[tokio::test]
+async fn names_of_nothing_are_few_in_all_namers_together() {
+    let f = Fixture::new(Settings { absent: 4, ..Settings::default() }).await;
+    let other = KubernetesNamer::new(&path("/two"), f.cluster.clone(), Some("other"), None);
+    let lives: Vec<Live<bool>> = (0..10)
+        .flat_map(|at| {
+            let mine = f.namer.names.exists(&path(&format!("/srv/http/host-{at}")));
+            [mine, other.names.exists(&path(&format!("/http/host-{at}")))]
+        })
+        .collect();
+    eventually(PATIENCE, "all are answered", || async {
+        lives.iter().all(|live| live.get() == State::Ok(false))
+    })
+    .await;
+    eventually(PATIENCE, "few are watched", || async { f.cluster.watches() <= 2 * 4 }).await;
 }
 
 /// Names of nothing: only so many are watched, all are answered, and nothing is left when nobody wants them any more.

@@ -71,6 +71,9 @@ pub(super) fn event<K: Kind>(line: &[u8]) -> Result<Event<K>, String> {
         }))
     };
     match read() {
+        Ok(Some(Event::Put(object) | Event::Gone(object))) if object.name().is_empty() => {
+            Err("an event of an object without a name".to_owned())
+        }
         Ok(Some(event)) => Ok(event),
         Ok(None) => Err("an event of a type that is not known".to_owned()),
         Err(error) => Err(format!("a line that is no event: {error}")),
@@ -179,7 +182,15 @@ mod tests {
         assert_eq!(parsed(mark), Ok(Event::Bookmark("12".into())));
         let error = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}"#;
         assert_eq!(parsed(error), Ok(Event::Error(410, "too old".to_owned())));
-        for bad in ["", "{", "null", "[]", r#"{"type":"ODD","object":{}}"#, r#"{"type":"ADDED"}"#] {
+        for bad in [
+            "",
+            "{",
+            "null",
+            "[]",
+            r#"{"type":"ODD","object":{}}"#,
+            r#"{"type":"ADDED"}"#,
+            r#"{"type":"DELETED","object":{}}"#,
+        ] {
             assert!(parsed(bad).is_err(), "{bad:?}");
         }
     }

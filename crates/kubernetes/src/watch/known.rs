@@ -3,25 +3,32 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::event::Event;
 use crate::kind::Kind;
 
-/// The answer to a list.
+/// The answer to a list. Every API says of which version it is, and that there are items, were it `null` of them: what does
+/// not, such as `{}` of something between us and the API, is no list, and not an empty one either.
 #[derive(Deserialize)]
 #[serde(bound = "K: Kind")]
 pub(super) struct List<K> {
-    #[serde(default)]
     metadata: ListMeta,
-    #[serde(default = "Vec::new", deserialize_with = "or_none")]
+    #[serde(deserialize_with = "or_none")]
     items: Vec<K>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ListMeta {
+    #[serde(deserialize_with = "some_version")]
     resource_version: Box<str>,
+}
+
+fn some_version<'de, D: Deserializer<'de>>(from: D) -> Result<Box<str>, D::Error> {
+    let version = Box::<str>::deserialize(from)?;
+    if version.is_empty() { Err(D::Error::custom("a list of no version")) } else { Ok(version) }
 }
 
 fn or_none<'de, D: Deserializer<'de>, K: Kind>(from: D) -> Result<Vec<K>, D::Error> {
@@ -169,6 +176,22 @@ mod tests {
         known.list(list("7", &["a@5"]));
         assert_eq!(shown(&known), "7 | a@5");
         assert!(known.apply(Event::Put(map("a@odd"))), "what is no number is never older");
+    }
+
+    #[test]
+    fn what_is_no_list_is_not_an_empty_one() {
+        for text in [
+            "{}",
+            "[]",
+            "null",
+            r#"{"items":[]}"#,
+            r#"{"metadata":{},"items":[]}"#,
+            r#"{"metadata":{"resourceVersion":""},"items":[]}"#,
+            r#"{"metadata":{"resourceVersion":"4"}}"#,
+            r#"{"kind":"Status","metadata":{},"status":"Failure","code":500}"#,
+        ] {
+            assert!(serde_json::from_str::<List<ConfigMap>>(text).is_err(), "{text}");
+        }
     }
 
     #[test]

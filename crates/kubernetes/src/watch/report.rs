@@ -19,12 +19,17 @@ struct Words {
     heard: bool,
     streaming: bool,
     restarts: u64,
-    error: Option<String>,
+    /// Whether what is known can be asked for at present.
+    failing: bool,
+    /// What went wrong last, and when.
+    error: Option<(String, Instant)>,
 }
 
 impl Report {
     pub(super) fn new(path: String) -> Report {
-        let words = Words { last: Instant::now(), heard: false, streaming: false, restarts: 0, error: None };
+        let now = Instant::now();
+        let words =
+            Words { last: now, heard: false, streaming: false, restarts: 0, failing: false, error: None };
         Report { path, words: Mutex::new(words) }
     }
 
@@ -38,7 +43,7 @@ impl Report {
         let mut words = self.words.lock();
         words.last = Instant::now();
         words.heard = true;
-        words.error = None;
+        words.failing = false;
     }
 
     /// The stream has begun or ended.
@@ -49,7 +54,9 @@ impl Report {
     }
 
     pub(super) fn failed(&self, error: String) {
-        self.words.lock().error = Some(error);
+        let mut words = self.words.lock();
+        words.failing = true;
+        words.error = Some((error, Instant::now()));
     }
 
     /// How long ago the API last said something; since the watch was begun when it never did.
@@ -57,21 +64,26 @@ impl Report {
         Instant::now().saturating_duration_since(self.words.lock().last)
     }
 
-    /// Whether what is known can be asked for at present.
+    /// Whether what is known cannot be asked for at present.
     pub(crate) fn fails(&self) -> bool {
-        self.words.lock().error.is_some()
+        self.words.lock().failing
     }
 
-    /// As the admin server shows it (observability.md §6.3).
+    /// As the admin server shows it (observability.md §6.3): `error` while something is wrong, `lastError` of what no longer is.
     pub(crate) fn json(&self) -> String {
-        let age = self.age().as_millis();
+        let now = Instant::now();
+        let ago = |then: Instant| now.saturating_duration_since(then).as_millis();
         let words = self.words.lock();
-        let error = words.error.as_deref().map(|error| format!(",\"error\":{}", json_text(error)));
+        let error = words.error.as_ref().map(|(error, then)| {
+            let name = if words.failing { "error" } else { "lastError" };
+            format!(",\"{name}\":{},\"errorMsAgo\":{}", json_text(error), ago(*then))
+        });
         format!(
-            "{{\"request\":{},\"streaming\":{},\"answered\":{},\"lastWordMsAgo\":{age},\"restarts\":{}{}}}",
+            "{{\"request\":{},\"streaming\":{},\"answered\":{},\"lastWordMsAgo\":{},\"restarts\":{}{}}}",
             json_text(&self.path),
             words.streaming,
             words.heard,
+            ago(words.last),
             words.restarts,
             error.unwrap_or_default(),
         )

@@ -143,16 +143,26 @@ async fn watches_that_go_wrong() {
         Fault::Garbage,
         Fault::Half,
         Fault::Cut,
+        // A text that is JSON and no event.
+        Fault::Status(200),
     ] {
         recovers(fault).await;
     }
 }
 
+/// Answers that are no list; the fourth one is a `Status` object where a list is expected.
+const NO_LISTS: [Fault; 6] = [
+    Fault::Status(500),
+    Fault::Status(403),
+    Fault::Status(404),
+    Fault::Status(200),
+    Fault::Garbage,
+    Fault::Half,
+];
+
 #[tokio::test]
 async fn lists_that_go_wrong_at_first() {
-    for fault in
-        [Fault::Status(500), Fault::Status(403), Fault::Status(404), Fault::Garbage, Fault::Half, Fault::Cut]
-    {
+    for fault in NO_LISTS.into_iter().chain([Fault::Cut]) {
         let api = KubeApi::start().await;
         api.put(map("one", "1"));
         api.fail_list(fault.clone());
@@ -166,7 +176,7 @@ async fn lists_that_go_wrong_at_first() {
 
 #[tokio::test]
 async fn lists_that_go_wrong_later_change_nothing_and_leave_a_doubt() {
-    for fault in [Fault::Status(500), Fault::Status(403), Fault::Status(404), Fault::Garbage, Fault::Half] {
+    for fault in NO_LISTS {
         let f = Fixture::watched(patient()).await;
         assert!(f.live.is_sound());
         f.api.fail_all_lists(Some(fault.clone()));
@@ -291,20 +301,27 @@ async fn a_slow_list_is_waited_for() {
 /// Three quick tries, then at most one a second, whatever it is that goes wrong.
 #[tokio::test]
 async fn no_busy_loop() {
-    for (lists, watches) in
-        [(Some(Fault::Status(500)), None), (None, Some(Fault::Error(410))), (None, Some(Fault::Cut))]
-    {
-        let api = KubeApi::start().await;
-        api.fail_all_lists(lists);
-        api.fail_all_watches(watches);
-        let begun = Instant::now();
-        let cluster = cluster(&api, patient());
-        let _live: Live<Option<Arc<ConfigMap>>> = cluster.object("x", "one");
-        let tried = || api.asked().iter().filter(|asked| !asked.contains("watch=true")).count();
-        eventually(PATIENCE, "six tries", || async { tried() >= 6 }).await;
-        // The fifth follows the fourth after a second at least, the sixth after two.
-        assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
-    }
+    tokio::join!(
+        calm(Some(Fault::Status(500)), None),
+        calm(None, Some(Fault::Error(410))),
+        calm(None, Some(Fault::Cut)),
+        calm(None, Some(Fault::Brief)),
+    );
+}
+
+async fn calm(lists: Option<Fault>, watches: Option<Fault>) {
+    // One that ends in good order is asked for anew, without a list.
+    let counts_watches = watches == Some(Fault::Brief);
+    let api = KubeApi::start().await;
+    api.fail_all_lists(lists);
+    api.fail_all_watches(watches);
+    let begun = Instant::now();
+    let cluster = cluster(&api, patient());
+    let _live: Live<Option<Arc<ConfigMap>>> = cluster.object("x", "one");
+    let tried = || api.asked().iter().filter(|asked| asked.contains("watch=true") == counts_watches).count();
+    eventually(PATIENCE, "six tries", || async { tried() >= 6 }).await;
+    // The fifth follows the fourth after a second at least, the sixth after two.
+    assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -329,6 +346,9 @@ async fn the_state_says_what_is_wrong() {
     let says = |part: &str| f.cluster.state_json().contains(part);
     let refused = || says("\"streaming\":false") && says("\"error\":") && says("onnection refused");
     eventually(PATIENCE, "an error", || async { refused() }).await;
+    f.api.revive().await;
+    let mended = || says("\"streaming\":true") && says("\"lastError\":") && !says("\"error\":");
+    eventually(PATIENCE, "what was wrong", || async { mended() }).await;
 }
 
 /// One more than there may be fails with a word about it, and begins as soon as another one has ended.

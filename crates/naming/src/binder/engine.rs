@@ -16,6 +16,7 @@ use crate::binding::{Binding, Bound, Leaf};
 use crate::interpreter::Interpreter;
 use crate::live::{Hook, SourceId, State};
 use crate::namer::{BoundName, Untracked};
+use crate::tables::slim;
 
 /// After this many evaluations the task lets others run even when the clock stands still, as it does in tests.
 const TURN: usize = 256;
@@ -32,6 +33,8 @@ struct Held {
 struct Next {
     held: Held,
     deadline: Instant,
+    /// When the first word came of what it takes in.
+    heard: Option<Instant>,
 }
 
 struct Entry<R> {
@@ -42,6 +45,8 @@ struct Entry<R> {
     current: Option<Held>,
     next: Option<Next>,
     queued: bool,
+    /// When the first word came that no walk has taken in.
+    heard: Option<Instant>,
 }
 
 pub(super) struct Engine<F: ReplicasFactory> {
@@ -140,11 +145,11 @@ impl<F: ReplicasFactory> Engine<F> {
             // Who asked may have gone meanwhile.
             let _ = answer.send(self.leaves.told());
         }
-        if let Some(dtab) = mail.dtab
+        if let Some((dtab, heard)) = mail.dtab
             && dtab != self.base
         {
             self.base = dtab;
-            self.queue_all();
+            self.queue_all(heard);
         }
     }
 
@@ -158,6 +163,7 @@ impl<F: ReplicasFactory> Engine<F> {
             current: None,
             next: None,
             queued: true,
+            heard: None,
         };
         self.bindings.insert(binding.serial, entry);
         // Requests are waiting for it.
@@ -170,9 +176,11 @@ impl<F: ReplicasFactory> Engine<F> {
             let key = (path, local);
             if table.get(&key).is_some_and(|binding| binding.strong_count() == 0) {
                 table.remove(&key);
+                slim(&mut table);
             }
         }
         let Some(entry) = self.bindings.remove(&serial) else { return };
+        slim(&mut self.bindings);
         self.index.remove(User::Binding(serial), entry.sources.iter());
         self.release(entry.next.map(|next| next.held));
         self.release(entry.current);
@@ -183,10 +191,9 @@ impl<F: ReplicasFactory> Engine<F> {
             match user {
                 User::Leaf(serial) => self.stale.push_back((serial, heard)),
                 User::Binding(serial) => {
-                    if let Some(entry) = self.bindings.get_mut(&serial)
-                        && !entry.queued
-                    {
-                        entry.queued = true;
+                    let Some(entry) = self.bindings.get_mut(&serial) else { continue };
+                    entry.heard.get_or_insert(heard);
+                    if !std::mem::replace(&mut entry.queued, true) {
                         self.queue.push((heat(entry), serial));
                     }
                 }
@@ -194,11 +201,12 @@ impl<F: ReplicasFactory> Engine<F> {
         }
     }
 
-    fn queue_all(&mut self) {
+    fn queue_all(&mut self, heard: Instant) {
         let mut order = std::mem::take(&mut self.queue).into_vec();
         order.clear();
         for (&serial, entry) in &mut self.bindings {
             entry.queued = true;
+            entry.heard.get_or_insert(heard);
             order.push((heat(entry), serial));
         }
         self.queue = order.into();
@@ -272,9 +280,11 @@ impl<F: ReplicasFactory> Engine<F> {
             binding.set_sound(entry.current.is_none() || (sound && matches!(walked, State::Ok(_))));
         }
         match walked {
+            // What is not known yet is yet to take effect.
             State::Pending => {}
             State::Ok(tree) => self.offer(serial, tree),
             State::Failed(text) => {
+                entry.heard = None;
                 // Once there is a tree, or one on its way, failures change nothing for traffic.
                 if entry.current.is_none()
                     && entry.next.is_none()
@@ -289,6 +299,7 @@ impl<F: ReplicasFactory> Engine<F> {
     /// A newly walked tree: the one in use, the one on its way, or the next.
     fn offer(&mut self, serial: u64, tree: NameTree<BoundName>) {
         let Some(entry) = self.bindings.get_mut(&serial) else { return };
+        let heard = entry.heard.take();
         if entry.current.as_ref().is_some_and(|held| held.tree == tree) {
             let superseded = entry.next.take();
             self.release(superseded.map(|next| next.held));
@@ -300,7 +311,8 @@ impl<F: ReplicasFactory> Engine<F> {
         let held = self.hold(tree);
         let deadline = Instant::now() + self.settings.make_before_break;
         let Some(entry) = self.bindings.get_mut(&serial) else { return };
-        let superseded = entry.next.replace(Next { held, deadline });
+        let before = entry.next.as_ref().and_then(|next| next.heard);
+        let superseded = entry.next.replace(Next { held, deadline, heard: before.or(heard) });
         self.release(superseded.map(|next| next.held));
         if !self.advance(serial) {
             self.deadlines.push_back((deadline, serial));
@@ -349,6 +361,10 @@ impl<F: ReplicasFactory> Engine<F> {
                 Arc::new(Leaf { id: name.id.clone(), residual: name.residual.clone(), replicas, sound })
             });
             binding.store(Bound::Tree(tree));
+            // How long a first tree takes is another question: somebody waits for it.
+            if let Some(heard) = next.heard.filter(|_| entry.current.is_some()) {
+                self.factory.took(heard.elapsed());
+            }
         }
         let replaced = entry.current.replace(next.held);
         self.release(replaced);

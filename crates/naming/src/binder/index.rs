@@ -6,6 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::live::{Hook, Source, SourceId, Subscription};
 use crate::namer::Reader;
+use crate::tables::slim;
 
 /// What is evaluated again when a live value changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +76,7 @@ impl Index {
                 }
             }
         }
+        slim(&mut self.followed);
     }
 
     /// Who depends on a value.

@@ -11,6 +11,7 @@ use crate::binder::index::{Index, User};
 use crate::binder::{Replicas, ReplicasFactory};
 use crate::interpreter::Interpreter;
 use crate::live::SourceId;
+use crate::tables::slim;
 
 /// One replica set.
 struct Entry<R> {
@@ -73,6 +74,8 @@ impl<R: Replicas> Leaves<R> {
             && let Some(entry) = self.entries.remove(&serial)
         {
             self.by_id.remove(&entry.id);
+            slim(&mut self.entries);
+            slim(&mut self.by_id);
             index.remove(User::Leaf(serial), entry.sources.iter());
         }
     }

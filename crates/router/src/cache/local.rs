@@ -4,6 +4,7 @@ use crate::entry::Entry;
 use balance::Nanos;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use naming::slim;
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -87,5 +88,6 @@ impl<K: Hash + Eq + Clone + Borrow<[u8]>> Local<K> {
             }
             !entry.retired.load(Relaxed) && now.since(held.used) <= idle_ttl
         });
+        slim(&mut self.held);
     }
 }

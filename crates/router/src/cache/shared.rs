@@ -11,7 +11,7 @@ use balance::Nanos;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use names::{Dtab, Path};
-use naming::{Binder, BoundTree};
+use naming::{Binder, BoundTree, slim};
 use std::cmp::Reverse;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -237,5 +237,6 @@ fn expire<K: Hash + Eq>(map: &mut HashMap<K, Arc<Entry>, RandomState>, now: Nano
         }
         stays
     });
+    slim(map);
     (before - map.len()) as u64
 }

@@ -24,7 +24,12 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn put(&self, name: &str, exists: State<bool>) {
-        self.trees.lock().entry(name.parse().unwrap()).or_default().set(exists);
+        self.put_heard(name, exists, tokio::time::Instant::now());
+    }
+
+    /// The same of which word came earlier.
+    pub(super) fn put_heard(&self, name: &str, exists: State<bool>, heard: tokio::time::Instant) {
+        self.trees.lock().entry(name.parse().unwrap()).or_default().set_heard(exists, heard);
     }
 
     pub(super) fn serve(&self, name: &str, addr: Addr) {

@@ -20,7 +20,7 @@ fn balanced(balancer: Balancer) -> Mesh {
 }
 
 /// Where so many requests go, one after the other; how many reach each of the ports 1, 2, 3 …
-async fn spread(mesh: &mut Mesh, requests: usize, ports: usize) -> Vec<usize> {
+pub(super) async fn spread(mesh: &mut Mesh, requests: usize, ports: usize) -> Vec<usize> {
     let mut counts = vec![0; ports];
     for _ in 0..requests {
         let got = mesh.get("web", &[status(200)]).await;
@@ -35,30 +35,6 @@ fn weighing(mesh: &Mesh, weights: &[f64]) {
     let addresses = weights.iter().zip(1..).map(|(w, port)| Address::new(at(port)).weighing(*w));
     mesh.stage.serve("/web", Addr::bound(addresses.collect()));
     mesh.stage.put("/web", naming::State::Ok(true));
-}
-
-/// From word of new replicas until they are in use: in use means in use, by the very next request of every worker.
-#[tokio::test(start_paused = true)]
-async fn how_long_new_replicas_take() {
-    let mut mesh = Mesh::plain("/svc=>/#/t");
-    mesh.stage.up("/web", &[1]);
-    spread(&mut mesh, 1, 1).await;
-    mesh.metrics.snapshot_histograms();
-    mesh.check("bindcache/client", "update_latency_us.count 0");
-    let heard = tokio::time::Instant::now();
-    tokio::time::advance(std::time::Duration::from_millis(7)).await;
-    mesh.stage.serve_heard("/web", Addr::bound(vec![Address::new(at(2))]), heard);
-    while mesh.metric("client/#/t/web/loadbalancer/updates") < 2.0 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(spread(&mut mesh, 5, 2).await, [0, 5]);
-    mesh.metrics.snapshot_histograms();
-    mesh.check("bindcache/client", "update_latency_us.count 1, update_latency_us.sum 7000");
-    // The same once more changes nothing, and takes no time.
-    mesh.stage.serve("/web", Addr::bound(vec![Address::new(at(2))]));
-    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    mesh.metrics.snapshot_histograms();
-    mesh.check("bindcache/client", "update_latency_us.count 0");
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,7 +124,7 @@ impl Connection {
         news.wait_for(|_| !shared.inner.lock().held).await.map_err(|_| Ended)?;
         let text = self.with(|inner| inner.objects.list(wanted)).to_string();
         match fault {
-            None | Some(Fault::Error(_)) => self.answer(200, &text).await,
+            None | Some(Fault::Error(_) | Fault::Brief) => self.answer(200, &text).await,
             Some(Fault::Status(code)) => self.answer(code, &status(code)).await,
             Some(Fault::Garbage) => self.answer(200, "{\"kind\":\"List\",garbage").await,
             Some(Fault::Silence) => std::future::pending().await,
@@ -154,6 +154,12 @@ impl Connection {
             Some(Fault::Half) => {
                 self.chunk("{\"type\":\"ADDED\",\"object\":{\"meta").await?;
                 return Err(Ended);
+            }
+            Some(Fault::Brief) => {
+                let version = self.with(|inner| inner.objects.version()).to_string();
+                let mark = json!({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}});
+                self.chunk(&format!("{mark}\n")).await?;
+                return Ok(self.stream.write_all(b"0\r\n\r\n").await?);
             }
             Some(Fault::Silence) => return std::future::pending().await,
             _ => {}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{Access, Cluster};
+use naming::SourceId;
 use telemetry::Metrics;
 use tokio::runtime::Handle;
 

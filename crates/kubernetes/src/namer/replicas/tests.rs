@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 #[derive(Default)]
 struct World {
     endpoints: Option<Endpoints>,
+    /// Endpoints may not be read.
+    unread: bool,
     slices: Vec<Arc<EndpointSlice>>,
     service: Option<Service>,
 }
@@ -47,7 +49,8 @@ impl World {
     }
 
     fn found(&self, port: &str, label: Option<(&str, &str)>) -> Option<AddrSet> {
-        let (endpoints, service) = (self.endpoints.as_ref(), self.service.as_ref());
+        let service = self.service.as_ref();
+        let endpoints = if self.unread { Written::Unread } else { Written::Known(self.endpoints.as_ref()) };
         let facts = Facts { endpoints, slices: &self.slices, service };
         replicas(facts, Wanted { port, label })
     }
@@ -157,11 +160,9 @@ fn both_kinds_of_lists_are_one_set() {
 #[test]
 fn slices_of_the_control_plane_speak_for_themselves() {
     let ports = json!([{"name": "http", "port": 80}]);
-    for (by, expected) in [
-        ("endpointslice-controller.k8s.io", "10.0.0.2:80"),
-        ("endpointslicemirroring-controller.k8s.io", "10.0.0.2:80"),
-        ("somebody", "10.0.0.1:80 10.0.0.2:80"),
-    ] {
+    for (by, expected) in
+        [("endpointslice-controller.k8s.io", "10.0.0.2:80"), ("somebody", "10.0.0.1:80 10.0.0.2:80")]
+    {
         let world = World::default()
             .endpoints(json!([{"addresses": ready(&["10.0.0.1"]), "ports": ports}]))
             .slice_of(json!({KEPT: by}), ports.clone(), json!([{"addresses": ["10.0.0.2"]}]));
@@ -172,6 +173,41 @@ fn slices_of_the_control_plane_speak_for_themselves() {
         .endpoints(json!([{"addresses": ready(&["10.0.0.1"]), "ports": ports}]))
         .slice_of(json!({KEPT: "endpointslice-controller.k8s.io"}), json!(null), json!([]));
     world.check("http", None);
+}
+
+/// Of Endpoints that somebody writes the control plane makes slices, later: they count where Endpoints may not be read.
+#[test]
+fn endpoints_speak_for_their_mirrors() {
+    let ports = json!([{"name": "http", "port": 80}]);
+    let mirrored = || {
+        let labels = json!({KEPT: "endpointslicemirroring-controller.k8s.io"});
+        World::default().slice_of(labels, ports.clone(), json!([{"addresses": ["10.0.0.2"]}]))
+    };
+    let written = |ips: &[&str]| mirrored().endpoints(json!([{"addresses": ready(ips), "ports": ports}]));
+    written(&["10.0.0.1"]).check("http", Some("10.0.0.1:80"));
+    written(&[]).check("http", Some(""));
+    // The Endpoints are gone, and the slice is about to be.
+    mirrored().check("http", None);
+    World { unread: true, ..mirrored() }.check("http", Some("10.0.0.2:80"));
+    // Somebody's own slice beside it counts in any case.
+    let both = |world: World| world.slice(ports.clone(), json!([{"addresses": ["10.0.0.3"]}]));
+    both(written(&["10.0.0.1"])).check("http", Some("10.0.0.1:80 10.0.0.3:80"));
+    both(World { unread: true, ..mirrored() }).check("http", Some("10.0.0.2:80 10.0.0.3:80"));
+}
+
+/// As recorded: a number of UDP is answered; where TCP has the same one, that is meant.
+#[test]
+fn a_number_of_tcp_goes_before_the_same_of_udp() {
+    let udp = json!({"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 5353});
+    let tcp = json!({"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 5354});
+    let world = |ports: Value| {
+        World::default()
+            .endpoints(json!([{"addresses": ready(&["10.0.0.1"]), "ports": null}]))
+            .service(json!(null), ports)
+    };
+    world(json!([udp])).check("53", Some("10.0.0.1:5353"));
+    world(json!([udp, tcp])).check("53", Some("10.0.0.1:5354"));
+    world(json!([tcp, udp])).check("53", Some("10.0.0.1:5354"));
 }
 
 #[test]
