@@ -92,8 +92,19 @@ struct Fixture {
 }
 
 fn namer(prefix: &str, root: PathBuf, resolver: Arc<dyn Resolver>) -> Arc<FsNamer> {
-    let (handle, linger) = (Handle::current(), Duration::from_millis(50));
-    Arc::new(FsNamer::with_times(&path(prefix), root, resolver, &handle, INTERVAL, linger))
+    namer_with(prefix, root, resolver, Changes::deaf)
+}
+
+/// Which looks by itself (`deaf`), or trusts the kernel to tell it.
+fn namer_with(
+    prefix: &str,
+    root: PathBuf,
+    resolver: Arc<dyn Resolver>,
+    changes: fn() -> Changes<Path>,
+) -> Arc<FsNamer> {
+    let linger = Duration::from_millis(50);
+    let times = Times { interval: INTERVAL, net: Duration::from_secs(3600), linger };
+    Arc::new(FsNamer::with_times(&path(prefix), root, resolver, &Handle::current(), times, changes))
 }
 
 fn fixture_with(base: &str, resolver: Arc<dyn Resolver>) -> Fixture {

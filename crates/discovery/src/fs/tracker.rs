@@ -4,10 +4,13 @@
 //! cut off in a number, or missing for a moment, so what is seen must stay for a while before it replaces something good.
 //! Everything here blocks and is called from the blocking pool; time is handed in.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::BuildHasher;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ use tokio::time::Instant;
 
 use super::lines::{self, Line};
 use super::{Item, Kind, Shared};
+use crate::changes::{Changes, Word};
+use crate::rest::{Rest, Verdict};
 
 /// Larger files are refused (routing.md §2.3).
 const MAX_SIZE: u64 = 500 * 1024;
@@ -56,22 +61,18 @@ impl Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Print(u64, u64);
 
-/// Something seen that has to stay for a while before it counts.
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    print: Print,
-    since: Instant,
-    /// When the file was last as published.
-    first: Instant,
-}
-
 /// What is remembered of one name between two looks.
 struct Tracked {
     item: Arc<Item>,
+    /// Something was heard of it, or it is new: it is to be followed again and read whatever its stamp says.
+    heard: bool,
+    /// How what is there came to be there, as far as it was heard.
+    word: Option<Word>,
     stamp: Option<Stamp>,
     settled: Instant,
-    published: Option<(Print, Stamp)>,
-    candidate: Option<Candidate>,
+    content: Rest<Print>,
+    /// Of the file that is believed.
+    published: Option<Stamp>,
     /// Since when the name has been gone although its kind says otherwise.
     gone: Option<Instant>,
 }
@@ -80,46 +81,132 @@ struct Tracked {
 pub(super) struct Tracker {
     shared: Arc<Shared>,
     tracked: HashMap<Path, Tracked>,
+    /// Where the kernel tells of changes; the directory itself has the empty name.
+    changes: Changes<Path>,
+    /// The directory without links, when it is there and followed.
+    root: Option<PathBuf>,
     root_is_gone: bool,
+    /// Names that are to be looked at once more, and when.
+    again: HashMap<Path, Instant>,
+    /// When all names were looked at, and how long it shall not be done again because of what it cost.
+    swept: Option<(Instant, Duration)>,
+    /// When what nobody uses is forgotten.
+    tidy: Option<Instant>,
+    /// When it is asked for what the kernel tells to nobody.
+    doubts: Option<Instant>,
 }
 
 impl Tracker {
     /// Takes over all names already in use.
-    pub(super) fn new(shared: Arc<Shared>) -> Tracker {
+    pub(super) fn new(shared: Arc<Shared>, changes: Changes<Path>) -> Tracker {
         let names: Vec<Path> = shared.items.lock().keys().cloned().collect();
         shared.fresh.lock().extend(names);
-        Tracker { shared, tracked: HashMap::new(), root_is_gone: false }
+        Tracker {
+            shared,
+            tracked: HashMap::new(),
+            changes,
+            root: None,
+            root_is_gone: false,
+            again: HashMap::new(),
+            swept: None,
+            tidy: None,
+            doubts: None,
+        }
     }
 
-    /// Looks at new names, or at all; tells how long nothing more is to be done. `None`: no name is in use.
-    pub(super) fn poll(&mut self, now: Instant, all: bool) -> Option<Duration> {
-        let fresh = self.adopt(now);
-        if all {
+    /// What the kernel tells of changes with.
+    pub(super) fn changes(&self) -> &Changes<Path> {
+        &self.changes
+    }
+
+    /// Looks at what is new, has changed or is due; tells how long nothing more is to be done unless something is heard.
+    /// `None`: no name is in use.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Duration> {
+        let mut names = self.adopt(now);
+        if is_due(self.tidy, now) {
             self.forget_idle();
+            self.tidy = Some(now + self.shared.times.interval * 8);
         }
         if self.tracked.is_empty() {
+            self.rest();
             return None;
         }
-        let times = Times { now, interval: self.shared.interval };
+        let heard = self.hear(now);
+        let times = Times { now, interval: self.shared.times.interval };
         if !self.root_is_there() {
             self.fail_unanswered();
+            self.swept = None;
             return Some(times.interval);
         }
-        let mut wait = times.interval;
-        if all {
-            for tracked in self.tracked.values_mut() {
-                wait = wait.min(tracked.look(&times));
-            }
+        if is_due(self.sweep(), now) || heard.is_none() {
+            self.look_at_all(&times);
         } else {
-            for name in fresh {
-                if let Some(tracked) = self.tracked.get_mut(&name) {
-                    wait = wait.min(tracked.look(&times));
-                }
+            names.extend(heard.into_iter().flatten());
+            names.extend(self.again.iter().filter(|(_, due)| **due <= now).map(|(name, _)| name.clone()));
+            names.iter().for_each(|name| self.look_at(name, &times));
+        }
+        let due = self.again.values().copied().chain(self.sweep()).chain(self.tidy).min();
+        due.map(|due| due.saturating_duration_since(now))
+    }
+
+    /// Marks what is to be looked at anew, and follows the directory. Returns those names; `None`: all of them.
+    fn hear(&mut self, now: Instant) -> Option<Vec<Path>> {
+        if !self.changes.listens() {
+            return Some(Vec::new());
+        }
+        let mut heard = self.changes.hear();
+        if is_due(self.doubts, now) {
+            heard.of.extend(self.changes.doubts().of);
+            self.doubts = Some(now + self.shared.times.net);
+        }
+        let root = Path::empty();
+        let all = heard.lost || heard.of.remove(&root).is_some() || self.root.is_none();
+        if all {
+            self.root = self.changes.follow(&root, &self.shared.root);
+            // Files may be written at this moment, so nothing is taken to be whole.
+            self.tracked.values_mut().for_each(|tracked| tracked.hear(Word::Open));
+        }
+        for (name, word) in &heard.of {
+            if let Some(tracked) = self.tracked.get_mut(name) {
+                tracked.hear(*word);
             }
         }
+        (!all).then(|| heard.of.into_keys().collect())
+    }
+
+    fn look_at_all(&mut self, times: &Times) {
+        let names: Vec<Path> = self.tracked.keys().cloned().collect();
+        names.iter().for_each(|name| self.look_at(name, times));
         // Many names on a slow file system must not keep a core busy.
-        let cost = Instant::now().saturating_duration_since(now);
-        Some(wait.max((cost * 20).min(times.interval * 2)))
+        let cost = Instant::now().saturating_duration_since(times.now);
+        self.swept = Some((times.now, (cost * 20).min(times.interval * 2)));
+    }
+
+    /// When all names are to be looked at, whatever is heard.
+    fn sweep(&self) -> Option<Instant> {
+        let times = &self.shared.times;
+        let period = if self.changes.is_sound() { times.net } else { times.interval };
+        self.swept.map(|(at, least)| at + period.max(least))
+    }
+
+    fn look_at(&mut self, name: &Path, times: &Times) {
+        let Some(tracked) = self.tracked.get_mut(name) else { return };
+        if tracked.heard
+            && let Some(root) = &self.root
+        {
+            self.changes.follow_from(name, root, &relative(name));
+        }
+        match tracked.look(times) {
+            Some(wait) => self.again.insert(name.clone(), times.now + wait),
+            None => self.again.remove(name),
+        };
+    }
+
+    /// Nobody uses anything.
+    fn rest(&mut self) {
+        self.changes.forget(&Path::empty());
+        self.root = None;
+        self.swept = None;
     }
 
     /// Starts to follow the names asked for since the last look.
@@ -138,21 +225,23 @@ impl Tracker {
 
     /// Drops what nobody has asked for during the linger, and at once what does not exist and nobody asks for.
     fn forget_idle(&mut self) {
-        let Shared { items, linger, .. } = &*self.shared;
-        self.tracked.retain(|name, tracked| {
+        let Tracker { shared, tracked, changes, again, .. } = self;
+        tracked.retain(|name, tracked| {
             let item = &tracked.item;
             let linger = match item.kind.get() {
                 State::Ok(Kind::Absent) => Duration::ZERO,
-                _ => *linger,
+                _ => shared.times.linger,
             };
             let idle = |idle: Option<Duration>| idle.is_some_and(|idle| idle >= linger);
             if !idle(item.idle_for()) && !idle(item.lines.idle_for()) {
                 return true;
             }
             // Readers come under this lock, so what is idle here stays idle.
-            let mut items = items.lock();
+            let mut items = shared.items.lock();
             if idle(item.idle_for()) {
                 items.remove(name);
+                changes.forget(name);
+                again.remove(name);
                 return false;
             }
             if idle(item.lines.idle_for()) {
@@ -203,78 +292,82 @@ impl Times {
 
 impl Tracked {
     fn new(item: Arc<Item>, now: Instant) -> Tracked {
-        Tracked { item, stamp: None, settled: now, published: None, candidate: None, gone: None }
+        let content = Rest::new(None);
+        let (stamp, published, gone) = (None, None, None);
+        Tracked { item, heard: true, word: None, stamp, settled: now, content, published, gone }
+    }
+
+    fn hear(&mut self, word: Word) {
+        self.heard = true;
+        self.word = Some(word);
     }
 
     fn forget_content(&mut self) {
         self.item.lines.set(State::Pending);
-        self.published = None;
-        self.candidate = None;
+        self.content = Rest::new(None);
     }
 
-    /// Looks once; tells when to look again at the latest.
-    fn look(&mut self, times: &Times) -> Duration {
+    /// Looks once; tells when to look again although nothing is heard.
+    fn look(&mut self, times: &Times) -> Option<Duration> {
+        let heard = std::mem::take(&mut self.heard);
         match fs::metadata(&self.item.path) {
             Ok(meta) if meta.is_file() => {
                 self.gone = None;
                 self.item.kind.set(State::Ok(Kind::File));
-                self.look_inside(&meta, times)
+                self.look_inside(&meta, heard, times)
             }
             Ok(meta) => {
                 self.gone = None;
                 let kind = if meta.is_dir() { Kind::Directory } else { Kind::Absent };
                 self.item.kind.set(State::Ok(kind));
                 self.set_no_file();
-                times.interval
+                None
             }
             Err(error) if is_absent(&error) => self.look_for_the_gone(times),
-            Err(error) => {
-                self.fail(&error);
-                times.interval
-            }
+            Err(error) => self.fail(&error, times),
         }
     }
 
     /// A name that is gone must stay gone for a moment, because some programs delete before they write.
-    fn look_for_the_gone(&mut self, times: &Times) -> Duration {
+    fn look_for_the_gone(&mut self, times: &Times) -> Option<Duration> {
         match self.item.kind.get() {
             State::Ok(Kind::Absent) => {
                 // By now whoever routes by existence has heard of it.
                 self.set_no_file();
-                return times.interval;
+                return None;
             }
             State::Ok(_) => {}
             _ => {
                 self.item.kind.set(State::Ok(Kind::Absent));
                 self.set_no_file();
-                return times.interval;
+                return None;
             }
         }
         let since = *self.gone.get_or_insert(times.now);
         let passed = times.now.saturating_duration_since(since);
         if passed < times.confirm() {
-            return times.confirm() - passed;
+            return Some(times.confirm() - passed);
         }
         self.gone = None;
         self.item.kind.set(State::Ok(Kind::Absent));
         if self.item.lines.get().is_pending() {
             self.set_no_file();
         }
-        times.interval
+        Some(times.interval)
     }
 
     fn set_no_file(&mut self) {
         self.stamp = None;
-        self.published = None;
-        self.candidate = None;
+        self.content = Rest::new(None);
         if self.reads_content() {
             self.item.lines.set(State::Ok(None));
         }
     }
 
-    /// Something is in the way of looking: what was known stays.
-    fn fail(&mut self, error: &io::Error) {
+    /// Something is in the way of looking: what was known stays. What has to change may be where nothing is heard of it.
+    fn fail(&mut self, error: &io::Error, times: &Times) -> Option<Duration> {
         self.item.fail_unanswered(&format!("{}: {error}", self.item.path.display()).into());
+        Some(times.interval)
     }
 
     /// Whether somebody wants the content or has wanted it lately.
@@ -282,69 +375,67 @@ impl Tracked {
         self.item.lines.is_observed() || !self.item.lines.get().is_pending()
     }
 
-    fn look_inside(&mut self, meta: &Metadata, times: &Times) -> Duration {
+    fn look_inside(&mut self, meta: &Metadata, heard: bool, times: &Times) -> Option<Duration> {
         let stamp = Stamp::of(meta);
         if !self.reads_content() {
-            return times.interval;
+            return None;
         }
         if self.stamp != Some(stamp) {
             self.settled = times.now + SETTLE;
         }
-        let same = self.stamp == Some(stamp) && times.now >= self.settled;
-        if same && self.candidate.is_none() && self.published.is_some() {
-            return times.interval;
+        let same = self.stamp == Some(stamp) && times.now >= self.settled && !heard;
+        if same && self.content.is_at_rest() {
+            return None;
         }
         match read(&self.item) {
             Ok(content) => {
                 self.stamp = Some(stamp);
                 self.judge(&content, stamp, times)
             }
-            Err(error) => {
-                self.fail(&error);
-                times.interval
-            }
+            Err(error) => self.fail(&error, times),
         }
     }
 
     /// Publishes what was read, now or once it has stayed long enough.
-    fn judge(&mut self, content: &Content, stamp: Stamp, times: &Times) -> Duration {
-        let print = content.print;
-        if self.published.is_some_and(|(published, _)| published == print) {
-            self.published = Some((print, stamp));
-            self.candidate = None;
-            return times.interval;
-        }
-        let before = self.candidate;
-        let since = before.filter(|c| c.print == print).map_or(times.now, |c| c.since);
-        let first = before.map_or(times.now, |c| c.first);
+    fn judge(&mut self, content: &Content, stamp: Stamp, times: &Times) -> Option<Duration> {
         let hold = self.hold(content, &stamp, times);
-        let passed = times.now.saturating_duration_since(since);
-        // A file that never comes to rest is taken as it is at some point.
-        let restless = times.now.saturating_duration_since(first) >= times.interval * 4;
-        if passed < hold && !restless {
-            self.candidate = Some(Candidate { print, since, first });
-            return (hold - passed).min(times.confirm());
+        match self.content.see(content.print, times.now, |_| hold, times.interval * 4) {
+            Verdict::Wait(wait) => return Some(wait.min(times.confirm())),
+            Verdict::Known => self.published = Some(stamp),
+            Verdict::New => {
+                self.published = Some(stamp);
+                self.item.lines.set(match &content.lines {
+                    Ok(lines) => State::Ok(Some(Arc::clone(lines))),
+                    Err(text) => State::Failed(Arc::clone(text)),
+                });
+            }
         }
-        self.candidate = None;
-        self.published = Some((print, stamp));
-        self.item.lines.set(match &content.lines {
-            Ok(lines) => State::Ok(Some(Arc::clone(lines))),
-            Err(text) => State::Failed(Arc::clone(text)),
-        });
-        times.interval
+        None
     }
 
     /// How long `content` must stay to be believed.
     fn hold(&self, content: &Content, stamp: &Stamp, times: &Times) -> Duration {
         let doubtful = content.lines.as_ref().is_ok_and(|lines| lines.is_empty()) || content.lines.is_err();
-        match (&self.published, doubtful) {
-            (None, false) => Duration::ZERO,
-            (None, true) => times.confirm(),
-            (Some(_), true) => times.interval,
-            (Some((_, old)), false) if old.is_other_file(stamp) => Duration::ZERO,
-            (Some(_), false) => times.confirm(),
+        let published = self.content.believed().and(self.published);
+        if doubtful {
+            return if published.is_some() { times.interval } else { times.confirm() };
+        }
+        let other = published.is_none_or(|old| old.is_other_file(stamp));
+        match self.word {
+            // A file that is still the same one was not replaced as a whole, whatever else was.
+            Some(Word::Whole) | None if !other => times.confirm(),
+            word => word.map_or(Duration::ZERO, |word| word.rest(times.interval)),
         }
     }
+}
+
+/// The way from the directory to what has a name in it.
+pub(super) fn relative(name: &Path) -> PathBuf {
+    name.elems().map(OsStr::from_bytes).collect()
+}
+
+fn is_due(due: Option<Instant>, now: Instant) -> bool {
+    due.is_none_or(|due| due <= now)
 }
 
 /// What a file held when it was read.
