@@ -168,6 +168,11 @@ impl<K: Eq + Hash + Clone> Changes<K> {
         self.kernel.is_some()
     }
 
+    /// Whether it is known that not all that happens to what `key` follows is heard.
+    pub(crate) fn is_in_doubt(&self, key: &K) -> bool {
+        self.unsound.contains(key)
+    }
+
     /// Whether all that happens to what is followed is heard.
     pub(crate) fn is_sound(&self) -> bool {
         self.kernel.is_some() && self.unsound.is_empty()
@@ -185,12 +190,11 @@ impl<K: Eq + Hash + Clone> Changes<K> {
     pub(crate) fn follow_from(&mut self, key: &K, from: &Path, path: &Path) -> Option<PathBuf> {
         let before = self.followed.remove(key).unwrap_or_default();
         self.unsound.remove(key);
+        self.kernel.as_ref()?;
         let mut walk = Walk { places: Vec::with_capacity(before.len()), sound: true };
-        let end = if self.kernel.is_some() { self.walk(&mut walk, key, from, path) } else { None };
-        if self.kernel.is_none() {
-            // It has never been there, or just said that it can do no more.
-            return None;
-        }
+        let end = self.walk(&mut walk, key, from, path);
+        // It may just have said that it can do no more.
+        self.kernel.as_ref()?;
         if !walk.sound {
             self.unsound.insert(key.clone());
         }
@@ -412,13 +416,14 @@ fn parts(path: &Path) -> impl DoubleEndedIterator<Item = OsString> + '_ {
     path.components().filter(|part| *part != Component::CurDir).map(|part| part.as_os_str().to_owned())
 }
 
+/// Said once by each who follows files: from then on he does without.
 fn unheard(limit: &str, error: &io::Error) {
-    if error.kind() == io::ErrorKind::Unsupported {
-        return;
+    if error.kind() != io::ErrorKind::Unsupported {
+        tracing::warn!(
+            "the kernel does not tell of changes of files: {error}, so its limit {limit} is reached; \
+             from now on they are looked at four times a second"
+        );
     }
-    tracing::warn!(
-        "the kernel does not tell of changed files ({error}; look at {limit}): they are looked at four times a second instead"
-    );
 }
 
 /// Waits for the kernel's word.
@@ -443,3 +448,6 @@ impl Ear {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

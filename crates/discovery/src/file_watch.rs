@@ -118,3 +118,61 @@ impl FileWatch {
 fn last_word(heard: &Heard<()>) -> Option<Word> {
     heard.of.get(&()).copied().or(heard.lost.then_some(Word::Open))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    async fn next(watch: &mut FileWatch, within: Option<Duration>) -> Option<String> {
+        let look = watch.look(within, |path| fs::read_to_string(path).ok());
+        tokio::time::timeout(Duration::from_secs(10), look).await.expect("word of it").expect("a runtime")
+    }
+
+    /// Looks until the file says `expected`; how often is the kernel's affair.
+    async fn until(watch: &mut FileWatch, expected: Option<&str>) {
+        while next(watch, None).await.as_deref() != expected {}
+    }
+
+    #[tokio::test]
+    async fn a_file_is_looked_at_when_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let mut watch = FileWatch::with(file.clone(), HOUR, HOUR, Changes::new());
+        assert_eq!(next(&mut watch, None).await, None, "the first look is at once");
+        fs::write(&file, "a").unwrap();
+        until(&mut watch, Some("a")).await;
+        fs::write(dir.path().join("other"), "b").unwrap();
+        fs::rename(dir.path().join("other"), &file).unwrap();
+        until(&mut watch, Some("b")).await;
+        assert_eq!(watch.word(), Some(Word::Whole));
+        fs::remove_file(&file).unwrap();
+        until(&mut watch, None).await;
+    }
+
+    #[tokio::test]
+    async fn what_happens_to_others_is_not_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "a").unwrap();
+        let mut watch = FileWatch::with(file.clone(), HOUR, HOUR, Changes::new());
+        until(&mut watch, Some("a")).await;
+        fs::write(dir.path().join("other"), "b").unwrap();
+        let look = watch.look(None, |path| fs::read_to_string(path).ok());
+        tokio::time::timeout(BREATH * 10, look).await.expect_err("nothing has happened to it");
+    }
+
+    #[tokio::test]
+    async fn without_word_it_is_looked_at_every_interval() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let mut watch = FileWatch::with(file.clone(), Duration::from_millis(5), HOUR, Changes::deaf());
+        assert_eq!(next(&mut watch, None).await, None);
+        assert_eq!(next(&mut watch, None).await, None);
+        fs::write(&file, "a").unwrap();
+        until(&mut watch, Some("a")).await;
+        assert_eq!(next(&mut watch, Some(Duration::from_millis(1))).await.as_deref(), Some("a"));
+    }
+}

@@ -1,6 +1,7 @@
 //! The namer with its task, a real directory and a real binder: what traffic gets to see.
 
 mod rows;
+mod told;
 
 use std::fs;
 use std::net::IpAddr;
@@ -91,19 +92,19 @@ struct Fixture {
     binder: Binder<Clients>,
 }
 
+/// Which looks by itself, every `INTERVAL`.
 fn namer(prefix: &str, root: PathBuf, resolver: Arc<dyn Resolver>) -> Arc<FsNamer> {
-    namer_with(prefix, root, resolver, Changes::deaf)
+    namer_at(prefix, root, resolver, INTERVAL, Changes::deaf)
 }
 
-/// Which looks by itself (`deaf`), or trusts the kernel to tell it.
-fn namer_with(
+fn namer_at(
     prefix: &str,
     root: PathBuf,
     resolver: Arc<dyn Resolver>,
+    interval: Duration,
     changes: fn() -> Changes<Path>,
 ) -> Arc<FsNamer> {
-    let linger = Duration::from_millis(50);
-    let times = Times { interval: INTERVAL, net: Duration::from_secs(3600), linger };
+    let times = Times { interval, net: Duration::from_secs(3600), linger: Duration::from_millis(50) };
     Arc::new(FsNamer::with_times(&path(prefix), root, resolver, &Handle::current(), times, changes))
 }
 

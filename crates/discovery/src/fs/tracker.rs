@@ -160,15 +160,16 @@ impl Tracker {
             self.doubts = Some(now + self.shared.times.net);
         }
         let root = Path::empty();
-        let all = heard.lost || heard.of.remove(&root).is_some() || self.root.is_none();
+        // Of what was lost it is not known whether somebody is still writing.
+        let word = heard.of.remove(&root).or(heard.lost.then_some(Word::Open));
+        let all = word.is_some() || self.root.is_none() && !self.changes.is_in_doubt(&root);
         if all {
             self.root = self.changes.follow(&root, &self.shared.root);
-            // Files may be written at this moment, so nothing is taken to be whole.
-            self.tracked.values_mut().for_each(|tracked| tracked.hear(Word::Open));
+            self.tracked.values_mut().for_each(|tracked| tracked.hear(word));
         }
         for (name, word) in &heard.of {
             if let Some(tracked) = self.tracked.get_mut(name) {
-                tracked.hear(*word);
+                tracked.hear(Some(*word));
             }
         }
         (!all).then(|| heard.of.into_keys().collect())
@@ -297,9 +298,9 @@ impl Tracked {
         Tracked { item, heard: true, word: None, stamp, settled: now, content, published, gone }
     }
 
-    fn hear(&mut self, word: Word) {
+    fn hear(&mut self, word: Option<Word>) {
         self.heard = true;
-        self.word = Some(word);
+        self.word = word.or(self.word);
     }
 
     fn forget_content(&mut self) {
