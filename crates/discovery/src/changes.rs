@@ -15,13 +15,14 @@
 mod kernel;
 #[cfg(target_os = "linux")]
 mod kernel;
+mod walk;
+mod word;
 
-use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::hash::Hash;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,75 +31,14 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use kernel::Kernel;
+use walk::Walk;
+pub(crate) use word::Word;
+use word::{Entry, Event, Watch, What};
 
 /// How often files are looked at of which all is told: what is mounted over a folder is told to nobody.
 pub(crate) const NET: Duration = Duration::from_secs(10);
 /// For so long nobody listens after having heard something, so that a flood of changes is not a flood of looks.
 pub(crate) const BREATH: Duration = Duration::from_millis(5);
-
-/// More links on a way are a loop, as for the kernel.
-const MOST_LINKS: usize = 40;
-
-/// How what is there now came to be there, which says how soon it may be believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
-    /// It took its place as a whole: a rename, a link that was turned, another folder.
-    Whole,
-    /// Whoever wrote it has closed it.
-    Closed,
-    /// Somebody is writing.
-    Open,
-}
-
-impl Word {
-    /// How long what is there has to stay as it is, of what is believed after `interval` when nothing was heard. Who has
-    /// closed a file may open it again for the next line.
-    pub(crate) fn rest(self, interval: Duration) -> Duration {
-        match self {
-            Word::Whole => Duration::ZERO,
-            Word::Closed => interval / 50,
-            Word::Open => interval / 5,
-        }
-    }
-}
-
-/// A number by which the kernel names a watch.
-type Watch = i32;
-
-/// What stands at a path, links not followed.
-enum Entry {
-    Folder,
-    Link,
-    /// Nothing, or what is not to be looked into.
-    None,
-    /// A file.
-    File {
-        /// It may be written to under another name, of which its folder hears nothing: it is mounted there by itself, or
-        /// has several names.
-        elsewhere: bool,
-    },
-}
-
-/// One thing the kernel has to say.
-enum Event {
-    /// So much has happened that some of it was not kept.
-    Overflow,
-    /// The watch is no more: what it was for has gone.
-    Gone(Watch),
-    /// Something happened to what has this name in the folder; to a file that is watched itself the name is empty.
-    Entry(Watch, OsString, What),
-}
-
-/// What happened to a name.
-#[derive(Clone, Copy)]
-enum What {
-    /// It means something else now, or nothing.
-    Turned(Word),
-    /// Its content was changed.
-    Written(Word),
-    /// Its rights or links have changed.
-    Touched,
-}
 
 /// A folder that is watched (or a file, then the one name is empty), and who waits for which of its names.
 struct Folder<K> {
@@ -320,100 +260,6 @@ impl<K: Eq + Hash + Clone> Changes<K> {
             self.close(path);
         }
     }
-
-    /// Goes the way of `path`, watching each step before it is taken.
-    fn walk(&mut self, walk: &mut Walk, key: &K, from: &Path, path: &Path) -> Option<PathBuf> {
-        let mut at = from.to_path_buf();
-        let mut rest: VecDeque<OsString> = parts(path).collect();
-        let mut links = 0;
-        while let Some(part) = rest.pop_front() {
-            if part == "/" {
-                at = PathBuf::from("/");
-                continue;
-            }
-            if part == ".." {
-                at.pop();
-                continue;
-            }
-            self.wait_at(walk, key, &at, &part, rest.is_empty());
-            let next = at.join(&part);
-            match kernel::entry(&next) {
-                Ok(Entry::Folder) => at = next,
-                Ok(Entry::Link) if links < MOST_LINKS => {
-                    links += 1;
-                    let to = std::fs::read_link(&next).ok()?;
-                    parts(&to).rev().for_each(|part| rest.push_front(part));
-                }
-                Ok(Entry::File { elsewhere }) => {
-                    if elsewhere && rest.is_empty() {
-                        self.wait_at(walk, key, &next, OsStr::new(""), true);
-                    }
-                    return rest.is_empty().then_some(next);
-                }
-                Ok(Entry::Link | Entry::None) => return None,
-                Err(_) => {
-                    walk.sound = false;
-                    return None;
-                }
-            }
-        }
-        Some(at)
-    }
-
-    /// Lets `key` wait for what happens to `name` in the folder `path`.
-    fn wait_at(&mut self, walk: &mut Walk, key: &K, path: &Path, name: &OsStr, content: bool) {
-        match self.watched(path, content) {
-            Ok(folder) => {
-                walk.sound &= folder.sound;
-                let keys = folder.names.entry(name.to_owned()).or_default();
-                if !keys.contains(key) {
-                    keys.push(key.clone());
-                }
-                if let Some((path, _)) = self.folders.get_key_value(path) {
-                    walk.places.push((Arc::clone(path), name.to_owned()));
-                }
-            }
-            Err(error) => {
-                walk.sound = false;
-                if kernel::is_exhausted(&error) {
-                    unheard("fs.inotify.max_user_watches", &error);
-                    *self = Changes::deaf();
-                }
-            }
-        }
-    }
-
-    /// The folder, which is watched from now on if it was not.
-    fn watched(&mut self, path: &Path, content: bool) -> io::Result<&mut Folder<K>> {
-        let known = self.folders.get(path).is_some_and(|folder| folder.content || !content);
-        if !known {
-            let kernel = self.kernel.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-            let watch = kernel.watch(path, content)?;
-            match self.folders.get_mut(path) {
-                Some(folder) if folder.watch == watch => folder.content = true,
-                // Another folder than the one known by this path: the folder above says so, too; that is on its way.
-                _ => {
-                    let names = self.close(path).map_or_else(HashMap::new, |folder| folder.names);
-                    let path: Arc<Path> = Arc::from(path);
-                    self.paths.entry(watch).or_default().push(Arc::clone(&path));
-                    let sound = kernel::hears_all_of(&path);
-                    self.folders.insert(path, Folder { watch, content, sound, names });
-                }
-            }
-        }
-        Ok(self.folders.get_mut(path).expect("it was there or has just been put there"))
-    }
-}
-
-/// What is found on a way.
-struct Walk {
-    places: Vec<Place>,
-    sound: bool,
-}
-
-/// The parts of a path; `/` and `..` stand for themselves.
-fn parts(path: &Path) -> impl DoubleEndedIterator<Item = OsString> + '_ {
-    path.components().filter(|part| *part != Component::CurDir).map(|part| part.as_os_str().to_owned())
 }
 
 /// Said once by each who follows files: from then on he does without.

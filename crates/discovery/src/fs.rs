@@ -6,6 +6,7 @@
 
 mod lines;
 mod state;
+mod tracked;
 mod tracker;
 
 use std::os::unix::ffi::OsStrExt;

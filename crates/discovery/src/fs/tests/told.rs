@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// Folders `a`, `b`, `c`, each with a folder `root`, and in it files `web` that tell which folder it is.
+/// Folders `a` and `b`, each with a folder `root`, and in it files `web` that tell which folder it is.
 struct Ground {
     dir: TempDir,
 }
@@ -190,4 +190,59 @@ async fn what_nobody_uses_is_forgotten() {
     until_shows(&web, &shown("web", 2)).await;
     g.write("a/root/web", 3);
     until_shows(&web, &shown("web", 3)).await;
+}
+
+/// However much is told, what is seen is one of the good sets, and in the end the last one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn constant_change() {
+    let g = ground();
+    g.write("a/root/web", 80);
+    let (_namer, binder) = g.namer("a/root", POLL_INTERVAL);
+    let web = binder.bind(&path("/svc/web"), &Dtab::empty());
+    until_shows(&web, &shown("web", 80)).await;
+    stays_good(&web, &g.at("a/root")).await;
+    g.write("last", 2);
+    g.rename("last", "a/root/web");
+    until_shows(&web, &shown("web", 2)).await;
+}
+
+/// Where the kernel has no watch left to give, or none at all, files are looked at. The limits are those of a user
+/// namespace, in which the test runs itself again.
+#[tokio::test]
+async fn the_kernel_has_nothing_left_to_give() {
+    const INSIDE: &str = "WAYLEAVE_TEST_LIMIT";
+    if let Some(limit) = std::env::var_os(INSIDE) {
+        return looked_at(&limit.to_string_lossy()).await;
+    }
+    let limited = |limit: &str, program: &std::path::Path| {
+        let script = format!("echo {limit} && exec \"$0\" --nocapture --exact \"$1\"");
+        std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-c", &script])
+            .arg(program)
+            .arg("fs::tests::told::the_kernel_has_nothing_left_to_give")
+            .env(INSIDE, limit)
+            .output()
+    };
+    let limits = ["0 >/proc/sys/user/max_inotify_instances", "1 >/proc/sys/user/max_inotify_watches"];
+    if !limited(limits[0], "true".as_ref()).is_ok_and(|done| done.status.success()) {
+        eprintln!("SKIPPED: user namespaces cannot be made here");
+        return;
+    }
+    for limit in limits {
+        let done = limited(limit, &std::env::current_exe().unwrap()).unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{limit}: {said}");
+    }
+}
+
+async fn looked_at(limit: &str) {
+    let g = ground();
+    let mut changes = Changes::new();
+    changes.follow(&path("/web"), &g.at("a/root/web"));
+    assert!(!changes.listens(), "{limit}");
+    let (_namer, binder) = g.namer("a/root", INTERVAL);
+    let web = binder.bind(&path("/svc/web"), &Dtab::empty());
+    until_shows(&web, &shown("web", 1)).await;
+    g.write("a/root/web", 2);
+    until_shows(&web, &shown("web", 2)).await;
 }
