@@ -89,20 +89,8 @@ macro_rules! config {
                 keys: {
                     const PARTS: &[&[$crate::KeyMeta]] = &[
                         $($(<$before_ty as $crate::Declared>::META.keys,)*)?
-                        &[$($crate::KeyMeta {
-                            key: $key,
-                            doc: &[$($field_doc),*],
-                            ty: <$ty as $crate::Decode>::describe,
-                            default: $crate::config!(@option $($default)?),
-                            example: $crate::config!(@option $($example)?),
-                            bounds: $crate::config!(@bounds $($min $(, $max)?)?),
-                            required: $crate::config!(@required $ty $(, $default)?),
-                            check_example: |text| {
-                                let _value = $crate::from_fragment::<$ty>(text)?;
-                                $($check(&_value)?;)?
-                                Ok(())
-                            },
-                        }),*],
+                        &[$($crate::config!(@key $key : $ty, [$($field_doc),*] [$($default)?] [$($example)?]
+                            [$($min $(, $max)?)?] [$($check)?] $crate::config!(@required $ty $(, $default)?))),*],
                         $($(<$after_ty as $crate::Declared>::META.keys,)*)?
                     ];
                     const KEYS: [$crate::KeyMeta; $crate::counted(PARTS)] = $crate::joined(PARTS);
@@ -162,20 +150,8 @@ macro_rules! config {
             const META: &'static $crate::ObjectMeta = &$crate::ObjectMeta {
                 name: stringify!($name),
                 doc: &[$($doc),*],
-                keys: &[$($crate::KeyMeta {
-                    key: $key,
-                    doc: &[$($field_doc),*],
-                    ty: <$ty as $crate::Decode>::describe,
-                    default: $crate::config!(@option $($default)?),
-                    example: $crate::config!(@option $($example)?),
-                    bounds: $crate::config!(@bounds $($min $(, $max)?)?),
-                    required: || false,
-                    check_example: |text| {
-                        let _value = $crate::from_fragment::<$ty>(text)?;
-                        $($check(&_value)?;)?
-                        Ok(())
-                    },
-                }),*],
+                keys: &[$($crate::config!(@key $key : $ty, [$($field_doc),*] [$($default)?] [$($example)?]
+                    [$($min $(, $max)?)?] [$($check)?] || false)),*],
                 later: &[$($($later),*)?],
                 only: $crate::config!(@only $($([$($only_doc),*] $only : $only_ty = $only_default;)*)?),
                 former: &[$($($crate::FormerMeta { key: $former, until: $until, reason: $reason }),*)?],
@@ -202,6 +178,23 @@ macro_rules! config {
         $crate::config!(@decode $name);
     };
 
+    (@key $key:literal : $ty:ty, [$($doc:expr),*] [$($default:literal)?] [$($example:literal)?]
+        [$($min:literal $(, $max:literal)?)?] [$($check:path)?] $required:expr) => {
+        $crate::KeyMeta {
+            key: $key,
+            doc: &[$($doc),*],
+            ty: <$ty as $crate::Decode>::describe,
+            default: $crate::config!(@option $($default)?),
+            example: $crate::config!(@option $($example)?),
+            bounds: $crate::config!(@bounds $($min $(, $max)?)?),
+            required: $required,
+            check_example: |text| {
+                let _value = $crate::from_fragment::<$ty>(text)?;
+                $($check(&_value)?;)?
+                Ok(())
+            },
+        }
+    };
     (@only $([$($doc:expr),*] $key:literal : $ty:ty = $default:literal;)*) => {
         &[$($crate::OnlyMeta {
             key: $key,

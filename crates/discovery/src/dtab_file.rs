@@ -1,10 +1,10 @@
 //! A dtab in a file, followed for as long as somebody holds it: the interpreter `io.l5d.fs` (routing.md §6).
 //!
-//! Looked at by polling, like the files of [`crate::FsNamer`], and compared by content, so that no way of replacing a
-//! file goes unseen. A text that is no dtab is a failure; who has a good tree keeps it.
+//! Looked at when the kernel says that it has changed ([`FileWatch`]) and compared by content, so that no way of replacing
+//! a file goes unseen. A text that is no dtab is a failure; who has a good tree keeps it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +12,12 @@ use names::Dtab;
 use naming::{Live, Publisher, State};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
+use crate::changes::Word;
+use crate::file_watch::FileWatch;
 use crate::fs::POLL_INTERVAL;
+use crate::rest::{Rest, Verdict};
 
 /// Larger files are mistakes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -26,14 +30,13 @@ pub struct DtabFile {
 }
 
 impl DtabFile {
-    /// Follows `path`, looking at it four times a second; while it is missing the dtab is pending. The task runs on
-    /// `handle`, the control runtime.
+    /// Follows `path`; while it is missing the dtab is pending. The task runs on `handle`, the control runtime.
     #[must_use]
     pub fn new(path: PathBuf, handle: &Handle) -> DtabFile {
         DtabFile::with_interval(path, handle, POLL_INTERVAL)
     }
 
-    /// The same with another interval; for tests.
+    /// The same with another interval between looks where the kernel does not tell of changes; for tests.
     #[must_use]
     pub fn with_interval(path: PathBuf, handle: &Handle, interval: Duration) -> DtabFile {
         let publisher = Publisher::default();
@@ -64,36 +67,50 @@ enum Found {
 }
 
 async fn follow(path: PathBuf, publisher: Publisher<Dtab>, interval: Duration) {
-    let mut last = None;
-    loop {
-        let file = path.clone();
-        let Ok(found) = tokio::task::spawn_blocking(move || look(&file)).await else {
-            // The runtime is going down.
-            return;
-        };
-        if last.as_ref() != Some(&found) {
-            let state = state(&found);
-            match &state {
-                State::Ok(dtab) if last.is_some() => {
-                    tracing::info!("{}: a dtab of {} entries takes effect", path.display(), dtab.len());
-                }
-                State::Ok(_) => {}
-                State::Failed(text) => {
-                    let text = text.replace('\n', "\\n");
-                    tracing::warn!("{}: {text}; names that are bound stay bound", path.display());
-                }
-                State::Pending => {
-                    tracing::warn!("{} is missing; names that are bound stay bound", path.display());
-                }
+    let mut watch = FileWatch::new(path.clone(), interval);
+    let mut rest = Rest::new(None);
+    let mut soon = None;
+    // Ends with the runtime.
+    while let Some(found) = watch.look(soon, look).await {
+        let (first, word) = (rest.believed().is_none(), watch.word());
+        let hold = |found: &Found| hold(found, first, word, interval);
+        soon = match rest.see(found, Instant::now(), hold, interval * 4) {
+            Verdict::Known => None,
+            Verdict::Wait(wait) => Some(wait),
+            Verdict::New => {
+                let state = rest.believed().map_or(State::Pending, state);
+                tell(&path, &state, first);
+                publisher.set(state);
+                None
             }
-            publisher.set(state);
-            last = Some(found);
-        }
-        tokio::time::sleep(interval).await;
+        };
     }
 }
 
-fn look(path: &std::path::Path) -> Found {
+/// How long something found must stay to be believed: what takes names away longest, because it may be half of a text.
+fn hold(found: &Found, first: bool, word: Option<Word>, interval: Duration) -> Duration {
+    match (found, state(found)) {
+        (Found::Missing, _) if first => Duration::ZERO,
+        (_, State::Ok(dtab)) if !dtab.is_empty() => word.map_or(Duration::ZERO, |word| word.rest(interval)),
+        _ if first => interval / 5,
+        _ => interval,
+    }
+}
+
+fn tell(path: &Path, state: &State<Dtab>, first: bool) {
+    let path = path.display();
+    match state {
+        State::Ok(dtab) if !first => tracing::info!("{path}: a dtab of {} entries takes effect", dtab.len()),
+        State::Ok(_) => {}
+        State::Failed(text) => {
+            let text = text.replace('\n', "\\n");
+            tracing::warn!("{path}: {text}; names that are bound stay bound");
+        }
+        State::Pending => tracing::warn!("{path} is missing; names that are bound stay bound"),
+    }
+}
+
+fn look(path: &Path) -> Found {
     let read = || {
         let bytes = std::fs::metadata(path)?.len();
         if bytes > MAX_BYTES {
@@ -123,7 +140,6 @@ fn state(found: &Found) -> State<Dtab> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use names::Path;
     use naming::{Interpreter, Namers, NoHosts, Untracked};
 
     async fn until(live: &Live<Dtab>, expected: &State<Dtab>) {
@@ -175,7 +191,8 @@ mod tests {
         let namers = Arc::new(Namers::new(Arc::new(NoHosts)));
         let interpreter = Interpreter::from(namers).with_dtab(file.live());
         let bind = |base: &str, name: &str| {
-            let (base, name) = (Dtab::parse(base.as_bytes()).unwrap(), Path::parse(name.as_bytes()).unwrap());
+            let (base, name) =
+                (Dtab::parse(base.as_bytes()).unwrap(), names::Path::parse(name.as_bytes()).unwrap());
             let bound = interpreter.bind(&base, &Dtab::empty(), &name, &mut Untracked);
             let shown = interpreter.delegate(&base, &Dtab::empty(), &name, &mut Untracked);
             assert_eq!(shown.bound(), bound);
@@ -206,7 +223,7 @@ mod tests {
     impl naming::ReplicasFactory for Clients {
         type Replicas = Client;
 
-        fn create(&self, _: &Path) -> Arc<Client> {
+        fn create(&self, _: &names::Path) -> Arc<Client> {
             Arc::new(Client)
         }
     }
@@ -223,7 +240,7 @@ mod tests {
         let settings = naming::BinderSettings::default();
         let (binder, task) = naming::Binder::new(interpreter, Dtab::empty(), Clients, settings);
         tokio::spawn(task);
-        let bind = |name: &str| binder.bind(&Path::parse(name.as_bytes()).unwrap(), &Dtab::empty());
+        let bind = |name: &str| binder.bind(&names::Path::parse(name.as_bytes()).unwrap(), &Dtab::empty());
         let check = async |binding: &Arc<naming::Binding<Client>>, expected: &str| {
             let show = || match binding.current().as_deref() {
                 None => "nothing".to_owned(),

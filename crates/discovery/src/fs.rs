@@ -1,14 +1,14 @@
 //! `io.l5d.fs`: replica sets as files in a directory (routing.md §2.3).
 //!
-//! Files are looked at by polling, four times a second, because that is the one way that works alike for local disks,
-//! container mounts and network file systems. Only names that somebody uses are looked at, all of them by one task per
-//! namer, whose file system calls run on the blocking pool.
+//! Files are looked at when the kernel says that they may have changed, and every ten seconds besides. Where it does not
+//! hear of all that happens (network file systems, see [`crate::changes`]), all of them are looked at four times a second.
+//! Only names that somebody uses are, by one task per namer, whose file system calls run on the blocking pool.
 
 mod lines;
 mod state;
+mod tracked;
 mod tracker;
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,13 +23,25 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use crate::changes::{BREATH, Changes, Ear, NET};
 use lines::Line;
 use tracker::Tracker;
 
-/// How often the files in use are looked at.
+/// How often the files in use are looked at of which the kernel does not tell all.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// Between two looks at files of which nothing is told; also the measure of how long what is seen must stay.
+    pub(crate) interval: Duration,
+    /// Between two looks at files of which all is told.
+    pub(crate) net: Duration,
+    /// Until a name that nobody uses is forgotten.
+    pub(crate) linger: Duration,
+}
 
 /// What is found under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +83,7 @@ impl Item {
 /// What the namer and its task share.
 struct Shared {
     root: PathBuf,
-    interval: Duration,
-    linger: Duration,
+    times: Times,
     /// By path below the root.
     items: Mutex<HashMap<Path, Arc<Item>>>,
     /// Names asked for that the task has not looked at yet.
@@ -81,6 +92,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(root: PathBuf, times: Times) -> Shared {
+        Shared { root, times, items: Mutex::default(), fresh: Mutex::default(), bell: Notify::new() }
+    }
+
     /// Observes part of a name. The observation begins under the table's lock, so the name cannot be closed meanwhile.
     fn open<T: Clone + PartialEq + Send + 'static>(
         &self,
@@ -91,7 +106,7 @@ impl Shared {
             let mut items = self.items.lock();
             let item = items.entry_ref(name).or_insert_with(|| {
                 let mut path = self.root.clone();
-                path.extend(name.elems().map(OsStr::from_bytes));
+                path.push(tracker::relative(name));
                 Arc::new(Item { path, kind: Publisher::default(), lines: Publisher::default() })
             });
             part(item).live()
@@ -117,28 +132,21 @@ impl FsNamer {
     /// not exist yet. The task runs on `handle`, the control runtime.
     #[must_use]
     pub fn new(prefix: &Path, root: PathBuf, resolver: Arc<dyn Resolver>, handle: &Handle) -> FsNamer {
-        FsNamer::with_times(prefix, root, resolver, handle, POLL_INTERVAL, LINGER)
+        let times = Times { interval: POLL_INTERVAL, net: NET, linger: LINGER };
+        FsNamer::with_times(prefix, root, resolver, handle, times, Changes::new)
     }
 
-    /// The same with another interval between polls and another time until unused names are forgotten; for tests.
-    #[must_use]
-    pub fn with_times(
+    /// The same with other times, and perhaps without the kernel's word; for tests.
+    pub(crate) fn with_times(
         prefix: &Path,
         root: PathBuf,
         resolver: Arc<dyn Resolver>,
         handle: &Handle,
-        interval: Duration,
-        linger: Duration,
+        times: Times,
+        changes: fn() -> Changes<Path>,
     ) -> FsNamer {
-        let shared = Arc::new(Shared {
-            root,
-            interval,
-            linger,
-            items: Mutex::default(),
-            fresh: Mutex::default(),
-            bell: Notify::new(),
-        });
-        let task = handle.spawn(follow(Arc::clone(&shared))).abort_handle();
+        let shared = Arc::new(Shared::new(root, times));
+        let task = handle.spawn(follow(Arc::clone(&shared), changes)).abort_handle();
         FsNamer { prefix: configured_prefix(prefix), shared, resolver, task }
     }
 
@@ -237,38 +245,50 @@ fn is_file_name(elem: &[u8]) -> bool {
     elem != b"." && elem != b".." && elem.len() <= 255 && !elem.iter().any(|&b| b == b'/' || b == 0)
 }
 
-/// The task: looks at new names at once and at all of them every interval; sleeps while there is none.
-async fn follow(shared: Arc<Shared>) {
-    let mut tracker = Tracker::new(Arc::clone(&shared));
-    let mut due = None;
+/// The task: looks at new names at once, at others when they are heard of or due; sleeps while there is none.
+async fn follow(shared: Arc<Shared>, changes: fn() -> Changes<Path>) {
+    let mut tracker = Tracker::new(Arc::clone(&shared), changes());
+    let mut ear = tracker.changes().ear();
+    let (mut due, mut looked) = (None, Instant::now());
     loop {
-        let rung = shared.bell.notified();
         match due {
-            None => rung.await,
-            // Which of the two it was is seen from the clock below.
-            Some(due) => drop(tokio::time::timeout_at(due, rung).await),
+            None => shared.bell.notified().await,
+            // Which of them it was is seen from the clock, and from what there is to hear.
+            Some(due) => tokio::select! {
+                () = shared.bell.notified() => {}
+                () = heard(&mut ear, looked + BREATH) => {}
+                () = sleep_until(due) => {}
+            },
         }
         let now = Instant::now();
-        let all = due.is_none_or(|due| due <= now);
         let polled = tokio::task::spawn_blocking(move || {
-            let wait = tracker.poll(now, all);
+            let wait = tracker.poll(now);
             (tracker, wait)
         });
         match polled.await {
             Ok((back, wait)) => {
                 tracker = back;
-                let next = wait.map(|wait| now + wait);
-                due = if all { next } else { due.into_iter().chain(next).min() };
+                due = wait.map(|wait| now + wait);
+                if !tracker.changes().listens() {
+                    ear = Ear::none();
+                }
             }
             Err(error) if error.is_panic() => {
                 tracing::error!(root = %shared.root.display(), "looking at files failed, starting over: {error}");
-                tracker = Tracker::new(Arc::clone(&shared));
-                due = Some(now + shared.interval);
+                tracker = Tracker::new(Arc::clone(&shared), changes());
+                ear = tracker.changes().ear();
+                due = Some(now + shared.times.interval);
             }
             // The runtime is going down.
             Err(_) => return,
         }
+        looked = Instant::now();
     }
+}
+
+async fn heard(ear: &mut Ear, after: Instant) {
+    sleep_until(after).await;
+    ear.word().await;
 }
 
 impl std::fmt::Debug for FsNamer {

@@ -42,7 +42,8 @@ pub use router::{BindingCache, HttpRouter, HttpServer, Router, TracePropagator};
 pub use service::{Classifier, NoKeys, Retries, ServiceSettings};
 pub use session::{HostConnectionPool, Session};
 pub use shared::{
-    ApiAddress, ExperimentalInterpreterKeys, ExperimentalNamerKeys, InterpreterKeys, NamerKeys,
+    ApiAddress, ExperimentalInterpreter, ExperimentalNamer, InterpreterTransformers, NamerTransformers,
+    NoTransformers, StableInterpreter, StableNamer,
 };
 pub use socket::SocketOptions;
 pub use telemeter::{

@@ -1,7 +1,7 @@
 //! The interpreter whose dtab stands in a ConfigMap (routing.md §6).
 
 use super::checks::is_meant;
-use super::{ApiAddress, ExperimentalInterpreterKeys};
+use super::{ApiAddress, ExperimentalInterpreter, InterpreterTransformers};
 use config::{Context, Places, config};
 
 config! {
@@ -15,10 +15,10 @@ config! {
         /// The namespace of the ConfigMap.
         namespace "namespace": String = "default", example "mesh";
     }
-    last { api: ApiAddress, shared: ExperimentalInterpreterKeys }
+    last { api: ApiAddress, changed: InterpreterTransformers, meant: ExperimentalInterpreter }
     rule meant;
 }
 
 fn meant(interpreter: &ConfigMapInterpreter, places: Places<'_>, cx: &mut Context) -> Option<()> {
-    is_meant(interpreter.shared.experimental, "ConfigMapInterpreter interpreter", places, cx)
+    is_meant(interpreter.meant.experimental, "ConfigMapInterpreter interpreter", places, cx)
 }

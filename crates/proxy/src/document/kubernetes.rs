@@ -1,7 +1,7 @@
 //! Kubernetes Services as discovery (routing.md §2.6).
 
 use super::checks::is_meant;
-use super::{ApiAddress, ExperimentalNamerKeys, NamerKeys};
+use super::{ApiAddress, ExperimentalNamer, NamerTransformers, StableNamer};
 use config::{Context, Fault, Places, config};
 use names::Path;
 
@@ -14,7 +14,7 @@ config! {
         prefix "prefix": Path = "/io.l5d.k8s", example "/k8s";
     }
     first { api: ApiAddress }
-    last { shared: NamerKeys }
+    last { changed: NamerTransformers, meant: StableNamer }
 }
 
 config! {
@@ -28,7 +28,7 @@ config! {
         prefix "prefix": Path = "/io.l5d.k8s.ns", example "/own";
     }
     first { api: ApiAddress }
-    last { shared: NamerKeys }
+    last { changed: NamerTransformers, meant: StableNamer }
     rule namespace_is_known;
 }
 
@@ -61,10 +61,10 @@ config! {
         prefix "prefix": Path = "/io.l5d.k8s.external", example "/outside";
     }
     first { api: ApiAddress }
-    last { shared: ExperimentalNamerKeys }
+    last { changed: NamerTransformers, meant: ExperimentalNamer }
     rule external;
 }
 
 fn external(from: &ExternalNamer, places: Places<'_>, cx: &mut Context) -> Option<()> {
-    is_meant(from.shared.experimental, &format!("/#{} namer", from.prefix), places, cx)
+    is_meant(from.meant.experimental, &format!("/#{} namer", from.prefix), places, cx)
 }

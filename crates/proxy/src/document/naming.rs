@@ -3,7 +3,10 @@
 use super::checks::is_meant;
 use super::kubernetes::{ExternalNamer, KubernetesNamer, NamespacedNamer};
 use super::positive;
-use super::{ConfigMapInterpreter, DaemonSetTransformer, ExperimentalNamerKeys, InterpreterKeys, NamerKeys};
+use super::{
+    ConfigMapInterpreter, DaemonSetTransformer, ExperimentalNamer, InterpreterTransformers,
+    NamerTransformers, NoTransformers, StableInterpreter, StableNamer,
+};
 use config::{Context, Directory, ExistingFile, Fault, Places, config, kinds};
 use names::{Path, PathPattern};
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +27,7 @@ kinds! {
 config! {
     /// The router's own dtab and the namers of this document.
     pub struct DefaultInterpreter {}
-    last { shared: InterpreterKeys }
+    last { changed: InterpreterTransformers, meant: StableInterpreter }
 }
 
 config! {
@@ -33,16 +36,16 @@ config! {
         /// The file. If later it is missing or holds no dtab, names that are bound stay bound and others are not.
         dtab_file "dtabFile": ExistingFile, example "/etc/linkerd/web.dtab";
     }
-    last { shared: InterpreterKeys }
+    last { changed: InterpreterTransformers, meant: StableInterpreter }
 }
 
 impl Interpreter {
     /// What changes bound names on their way to the router.
     pub fn transformers(&self) -> &[Transformer] {
         match self {
-            Interpreter::Default(interpreter) => &interpreter.shared.transformers,
-            Interpreter::Fs(interpreter) => &interpreter.shared.transformers,
-            Interpreter::ConfigMap(interpreter) => &interpreter.shared.transformers,
+            Interpreter::Default(interpreter) => &interpreter.changed.transformers,
+            Interpreter::Fs(interpreter) => &interpreter.changed.transformers,
+            Interpreter::ConfigMap(interpreter) => &interpreter.changed.transformers,
         }
     }
 }
@@ -78,12 +81,12 @@ impl Namer {
     /// What changes the names it binds.
     pub fn transformers(&self) -> &[Transformer] {
         match self {
-            Namer::Fs(namer) => &namer.shared.transformers,
-            Namer::Rewrite(namer) => &namer.transformers,
-            Namer::DnsSrv(namer) => &namer.shared.transformers,
-            Namer::Kubernetes(namer) => &namer.shared.transformers,
-            Namer::Namespaced(namer) => &namer.shared.transformers,
-            Namer::External(namer) => &namer.shared.transformers,
+            Namer::Fs(namer) => &namer.changed.transformers,
+            Namer::Rewrite(namer) => &namer.changed.transformers,
+            Namer::DnsSrv(namer) => &namer.changed.transformers,
+            Namer::Kubernetes(namer) => &namer.changed.transformers,
+            Namer::Namespaced(namer) => &namer.changed.transformers,
+            Namer::External(namer) => &namer.changed.transformers,
         }
     }
 }
@@ -96,7 +99,7 @@ config! {
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.fs", example "/files";
     }
-    last { shared: NamerKeys }
+    last { changed: NamerTransformers, meant: StableNamer }
 }
 
 config! {
@@ -109,11 +112,8 @@ config! {
         pattern "pattern": PathPattern, example "'/{service}/api'";
         /// The name instead, in which each `{var}` stands for what it was; the rest of the old name is dropped.
         name "name": String, example "'/srv/{service}'";
-        /// What changes the names it binds: none, because names that are bound again are not changed.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this namer is not experimental.
-        experimental "experimental": bool = "false", example "true";
     }
+    last { changed: NoTransformers, meant: StableNamer }
     rule rewrite_name;
 }
 
@@ -137,7 +137,7 @@ config! {
         /// What its names begin with after `/#`.
         prefix "prefix": Path = "/io.l5d.dnssrv", example "/srv";
     }
-    last { shared: ExperimentalNamerKeys }
+    last { changed: NamerTransformers, meant: ExperimentalNamer }
     rule dns_srv;
 }
 
@@ -183,7 +183,7 @@ fn dns_srv(namer: &DnsSrvNamer, places: Places<'_>, cx: &mut Context) -> Option<
         cx.fault(fault.expected("for example `10.0.0.2`, `10.0.0.2:53` or `ns.internal`"));
         return None;
     }
-    is_meant(namer.shared.experimental, &format!("/#{} namer", namer.prefix), places, cx)
+    is_meant(namer.meant.experimental, &format!("/#{} namer", namer.prefix), places, cx)
 }
 
 kinds! {

@@ -22,42 +22,48 @@ impl ApiAddress {
     }
 }
 
-config! {
-    /// What namers have that are not experimental.
-    pub struct NamerKeys {
-        /// What changes the names it binds, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this namer is not experimental.
-        experimental "experimental": bool = "false", example "true";
-    }
+/// A group with the one key `transformers`, in the words of each family.
+macro_rules! transformers {
+    ($($(#[doc = $doc:literal])* $name:ident: $does:literal;)*) => {
+        $(config! {
+            $(#[doc = $doc])*
+            pub struct $name {
+                #[doc = $does]
+                transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
+            }
+        })*
+    };
 }
 
-config! {
-    /// What experimental namers have.
-    pub struct ExperimentalNamerKeys {
-        /// What changes the names it binds, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Has to be `true`: this namer is experimental.
-        experimental "experimental": bool = "false", example "true";
-    }
+transformers! {
+    /// What may change the names that a namer binds.
+    NamerTransformers: " What changes the names it binds, the first one first.";
+    /// What a namer whose names are bound again says of transformers.
+    NoTransformers: " What changes the names it binds: none, because names that are bound again are not changed.";
+    /// What may change the names that an interpreter binds.
+    InterpreterTransformers: " What changes bound names on their way to the router, the first one first.";
 }
 
-config! {
-    /// What interpreters have that are not experimental.
-    pub struct InterpreterKeys {
-        /// What changes bound names on their way to the router, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Accepted without effect: this interpreter is not experimental.
-        experimental "experimental": bool = "false", example "true";
-    }
+/// A group with the one key `experimental`, in the words of each family.
+macro_rules! experimental {
+    ($($(#[doc = $doc:literal])* $name:ident: $does:literal;)*) => {
+        $(config! {
+            $(#[doc = $doc])*
+            pub struct $name {
+                #[doc = $does]
+                experimental "experimental": bool = "false", example "true";
+            }
+        })*
+    };
 }
 
-config! {
-    /// What experimental interpreters have.
-    pub struct ExperimentalInterpreterKeys {
-        /// What changes bound names on their way to the router, the first one first.
-        transformers "transformers": Vec<Transformer> = "[]", example "[{kind: io.l5d.port, port: 4140}]";
-        /// Has to be `true`: this interpreter is experimental.
-        experimental "experimental": bool = "false", example "true";
-    }
+experimental! {
+    /// Of a namer that is what it will be.
+    StableNamer: " Accepted without effect: this namer is not experimental.";
+    /// Of a namer that has to be asked for.
+    ExperimentalNamer: " Has to be `true`: this namer is experimental.";
+    /// Of an interpreter that is what it will be.
+    StableInterpreter: " Accepted without effect: this interpreter is not experimental.";
+    /// Of an interpreter that has to be asked for.
+    ExperimentalInterpreter: " Has to be `true`: this interpreter is experimental.";
 }
