@@ -56,6 +56,11 @@ pub(crate) fn api(answer: &str) {
     assert!(is_api(answer), "{answer}");
 }
 
+/// A page for a browser.
+pub(crate) fn page(answer: &str) {
+    assert!(answer.contains("<html") || answer.contains("<!doctype html"), "{answer}");
+}
+
 /// How many different ones there are.
 pub(crate) fn different<'a>(of: impl IntoIterator<Item = &'a String>) -> usize {
     of.into_iter().collect::<BTreeSet<_>>().len()
