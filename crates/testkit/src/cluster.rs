@@ -7,6 +7,7 @@ mod api;
 mod control;
 mod convert;
 mod groups;
+mod helm;
 mod image;
 mod images;
 mod keeper;
@@ -20,6 +21,7 @@ mod real;
 pub use api::Session;
 pub use control::Part;
 pub use convert::{convert, documents};
+pub use helm::{helm, helm_or_skipped};
 pub use image::Image;
 
 use crate::wait::eventually;

@@ -1,36 +1,28 @@
 //! The Helm chart makes the same objects as the overlays, and a real API server takes them.
 
+mod release;
+mod values;
+
 use super::{OVERLAYS, items, objects, place, rendered, the};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::process::{Command, Output};
-use testkit::cluster::{Cluster, Level};
-
-/// `helm` with these arguments; `None` where there is no helm.
-fn helm(args: &[&str]) -> Option<Output> {
-    let program = std::env::var_os("WAYLEAVE_HELM").unwrap_or_else(|| "helm".into());
-    Command::new(program).args(args).output().ok()
-}
+use testkit::cluster::{Cluster, Level, helm, helm_or_skipped};
 
 fn template(preset: &str, namespace: &str, more: &[&str]) -> Result<String, String> {
     let chart = place("chart/wayleave");
     let set = format!("preset={preset}");
     let mut args = vec!["template", "wayleave", &chart, "--namespace", namespace, "--set", &set];
     args.extend(more);
-    let done = helm(&args).expect("helm was there a moment ago");
-    let text = |of: &[u8]| String::from_utf8_lossy(of).into_owned();
-    if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
+    helm(&args)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_chart_makes_what_the_overlays_make() {
     let who = "the_chart_makes_what_the_overlays_make";
-    if helm(&["version"]).is_none() {
-        eprintln!("SKIPPED {who}: helm is not installed");
+    if !helm_or_skipped(who) {
         return;
     }
-    let linted = helm(&["lint", "--strict", &place("chart/wayleave")]).expect("helm was there a moment ago");
-    assert!(linted.status.success(), "{}", String::from_utf8_lossy(&linted.stdout));
+    helm(&["lint", "--strict", &place("chart/wayleave")]).unwrap_or_else(|e| panic!("{e}"));
     let Some(cluster) = Cluster::start(who, Level::Api).await else { return };
     for (preset, namespace) in OVERLAYS {
         let text = template(preset, namespace, &[]).unwrap_or_else(|e| panic!("{preset}: {e}"));
@@ -45,7 +37,7 @@ async fn the_chart_makes_what_the_overlays_make() {
         let file = file.display().to_string();
         cluster.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", &file]).await;
     }
-    refusals();
+    own_configuration();
 }
 
 /// What the chart and an overlay say of a pod, apart from names of volumes and the image's tag.
@@ -84,19 +76,8 @@ fn same_pod(preset: &str, chart: &[Value], overlay: &[Value]) {
     assert_eq!(rules(chart), rules(overlay), "{preset}");
 }
 
-/// Values that cannot work are refused when the chart is installed, not found out afterwards.
-fn refusals() {
-    let rows: [(&str, &str, &[&str], &str); 5] = [
-        ("daemonset", "mesh", &[], "install it with `--namespace default`"),
-        ("daemonset", "default", &["--set", "name=mesh"], "looks for a Service `l5d`"),
-        ("daemonset", "default", &["--set", "config=routers"], "`config` needs `ports`"),
-        ("daemons", "default", &[], "preset"),
-        ("daemonset", "default", &["--set", "imagee=x"], "imagee"),
-    ];
-    for (preset, namespace, more, expected) in rows {
-        let said = template(preset, namespace, more).expect_err("it cannot work");
-        assert!(said.contains(expected), "{expected} is not in {said}");
-    }
+/// A whole configuration of somebody's own, anywhere.
+fn own_configuration() {
     let own =
         ["--set", "config=admin: {}", "--set", "ports[0].name=web,ports[0].port=80,ports[0].servicePort=80"];
     let text = template("daemonset", "mesh", &own).unwrap_or_else(|e| panic!("{e}"));

@@ -3,6 +3,7 @@
 
 mod api;
 mod chart;
+mod host_ip;
 mod objects;
 mod seeds;
 

@@ -15,6 +15,8 @@ async fn part_8() {
     step("VIII.2", "the admin page", admin(bed)).await;
     step("VIII.3", "the ConfigMap", config_map(bed)).await;
     step("VIII.4", "apps: nine pods", bed.apps(&["hello-world", "world-v2"])).await;
+    let apps = bed.pods("default", "app in (hello, world-v1, world-v2)").await;
+    assert_eq!(apps.len(), 9, "{apps:?}");
     let front = bed.outside(NAMESPACE, "l5d", "http").await;
     step("VIII.5", "before any Ingress", before_any(bed, &front)).await;
     step("VIII.6", "a rule is picked up", ruled(bed, &front)).await;
@@ -28,6 +30,8 @@ async fn part_8() {
 
 async fn admin(bed: &Bed) {
     let admin = bed.outside(NAMESPACE, "l5d", "admin").await;
+    let page = bed.curl(&[&format!("http://{admin}/")]).await;
+    said::page(&page);
     assert_eq!(bed.curl(&[&format!("http://{admin}/admin/ping")]).await, "pong");
 }
 

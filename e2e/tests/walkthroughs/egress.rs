@@ -17,10 +17,7 @@ async fn part_11_without_tls() {
     let node = bed.pods("default", "app=caller").await.remove(0).node_ip;
     let front = format!("http://{node}:4140");
     let hello = ["-H", "Host: hello", &front];
-    bed.curl_until("the mesh knows the apps", &hello, |a| {
-        said::addresses(a, &["Hello", "world"], 2).is_some()
-    })
-    .await;
+    bed.curl_until("the mesh knows the apps", &hello, said::is_hello_world).await;
     said::hello_world(&step("XI.2", "a Service comes first", bed.curl(&hello)).await);
     step("XI.3", "a name of DNS, port 80", external(bed, &front, NAME)).await;
     step("XI.3", "the same with its port", external(bed, &front, &format!("{NAME}:80"))).await;

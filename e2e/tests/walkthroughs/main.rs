@@ -8,6 +8,8 @@ mod controller;
 mod edge;
 mod egress;
 mod mesh;
+mod originals;
+mod release;
 mod said;
 
 /// Runs a step under its number in walkthroughs.md, and says so, so that the log of a run reads like the article.

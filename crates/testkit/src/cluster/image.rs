@@ -15,13 +15,21 @@ pub struct Image {
     files: Vec<(PathBuf, String)>,
     entrypoint: Vec<String>,
     user: String,
+    /// One that is there already takes the place of all that.
+    archive: Option<PathBuf>,
 }
 
 impl Image {
     /// An empty one of a name with its tag (`wayleave/wayleave:latest`), run as root.
     #[must_use]
     pub fn new(name: &str) -> Image {
-        Image { names: vec![name.to_owned()], files: Vec::new(), entrypoint: Vec::new(), user: String::new() }
+        Image {
+            names: vec![name.to_owned()],
+            files: Vec::new(),
+            entrypoint: Vec::new(),
+            user: String::new(),
+            archive: None,
+        }
     }
 
     /// One more name for the same.
@@ -52,12 +60,22 @@ impl Image {
         self
     }
 
+    /// An archive of one image as `docker save` writes it, under the names given here instead of its own.
+    #[must_use]
+    pub fn archive(mut self, tar: impl Into<PathBuf>) -> Image {
+        self.archive = Some(tar.into());
+        self
+    }
+
     /// Writes it as `docker save` would.
     ///
     /// # Errors
     /// Which step failed, with what was said.
     pub(super) fn save(&self, tar: &Path) -> Result<(), String> {
         let work = tar.with_extension("work");
+        if let Some(archive) = &self.archive {
+            return self.rename(archive, tar, &work);
+        }
         let (root, layer) = (work.join("root"), work.join("layer.tar"));
         fs::create_dir_all(&root).map_err(|e| failed(&root, &e))?;
         self.fill(&root)?;
@@ -76,6 +94,20 @@ impl Image {
         }
         pack(tar, &work, &["manifest.json", "config.json", "layer.tar"])?;
         fs::remove_dir_all(&work).map_err(|e| failed(&work, &e))
+    }
+
+    /// Writes an archive that is there once more, with the names of this image.
+    fn rename(&self, archive: &Path, tar: &Path, work: &Path) -> Result<(), String> {
+        fs::create_dir_all(work).map_err(|e| failed(work, &e))?;
+        run("tar", ["-xf".as_ref(), archive.as_os_str(), "-C".as_ref(), work.as_os_str()])?;
+        let file = work.join("manifest.json");
+        let text = fs::read(&file).map_err(|e| failed(&file, &e))?;
+        let mut manifest: Value =
+            serde_json::from_slice(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+        manifest[0]["RepoTags"] = json!(self.names);
+        fs::write(&file, manifest.to_string()).map_err(|e| failed(&file, &e))?;
+        pack(tar, work, &["."])?;
+        fs::remove_dir_all(work).map_err(|e| failed(work, &e))
     }
 
     fn configuration(&self) -> Value {

@@ -54,6 +54,32 @@ wayleave-{{ .Release.Namespace }}-{{ .Values.name }}
 {{- if not (or $anywhere (eq .Values.name "l5d")) }}
 {{- fail (printf "the preset %s looks for a Service `l5d`: leave `name` as it is, or give a `config` of your own" .Values.preset) }}
 {{- end }}
+{{- include "wayleave.fits" . }}
 {{- .Files.Get (printf "files/%s.yaml" .Values.preset) }}
+{{- end }}
+{{- end }}
+
+{{/* Refuses values that the configuration of the preset has decided already. */}}
+{{- define "wayleave.fits" -}}
+{{- if ne (int .Values.adminPort) 9990 }}
+{{- fail (printf "`adminPort` is where the preset %s listens: 9990, unless you give a `config` of your own" .Values.preset) }}
+{{- end }}
+{{- $shared := eq (include "wayleave.hostNetwork" .) "true" }}
+{{- if and $shared (has .Values.preset (list "daemonset" "ingress" "egress")) }}
+{{- fail (printf "the transformers of the preset %s go by the addresses of pods: the preset cni is the one for the network of the nodes" .Values.preset) }}
+{{- end }}
+{{- if and (eq .Values.preset "cni") (not $shared) }}
+{{- fail "the preset cni needs the network of the nodes: leave `hostNetwork` as it is, or take the preset daemonset" }}
+{{- end }}
+{{- end }}
+
+{{/* Refuses ports the proxy could not listen on. */}}
+{{- define "wayleave.portsFit" -}}
+{{- $shared := eq (include "wayleave.hostNetwork" .) "true" }}
+{{- range include "wayleave.ports" . | fromYamlArray }}
+{{- if eq .name "admin" }}{{ fail "`admin` is the name of the admin port: call the others in `ports` something else" }}{{ end }}
+{{- if and $shared (lt (int .port) 1024) }}
+{{- fail (printf "`%s`: port %d on the network of a node is for root alone: take one from 1024 on, or the network of the pods" .name (int .port)) }}
+{{- end }}
 {{- end }}
 {{- end }}
