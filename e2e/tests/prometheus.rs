@@ -127,7 +127,7 @@ const ALARMS: &[Expected] = &[
 /// Back ends, two proxies, and callers that never stop.
 struct Mesh {
     nodes: [World; 2],
-    _back_ends: [Backend; 3],
+    back_ends: [Backend; 3],
     _load: JoinSet<()>,
 }
 
@@ -149,7 +149,7 @@ async fn mesh() -> Mesh {
         let pace = Pace { per_second, length: 2 * DEADLINE, patience: Duration::from_secs(10), fresh: 0 };
         load.spawn(async move { drop(pace.run(router, host).await) });
     }
-    Mesh { nodes, _back_ends: [web, bad, missing], _load: load }
+    Mesh { nodes, back_ends: [web, bad, missing], _load: load }
 }
 
 fn start_prometheus(folder: &Path, nodes: &[World; 2]) -> (Process, SocketAddr) {
@@ -268,6 +268,8 @@ async fn row_27_dashboards_show_the_load() {
     let mesh = mesh().await;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (_process, prometheus) = start_prometheus(folder.path(), &mesh.nodes);
+    let another = Backend::text("web").await;
+    mesh.nodes[0].set_replicas("web", &[mesh.back_ends[0].address, another.address]);
     // Nobody listens where this name is looked up.
     let nobody = mesh.nodes[0].get("nowhere").await;
     assert_eq!(nobody.status(), 502);
