@@ -93,10 +93,14 @@ fn covered(
     place: &Place,
     known: &Known,
 ) -> Option<Check> {
-    let pods = known.endpoints(place).ok()?;
+    let pods: Vec<&Endpoint> = known.endpoints(place).ok()?.iter().filter(|pod| pod.ready).collect();
+    if pods.is_empty() {
+        // Nothing is true of nobody; that there is nobody is said of the Service.
+        return None;
+    }
     let there: Vec<_> = proxies.iter().filter_map(|proxy| area(transformer, proxy)).collect();
     let mut alone = Vec::new();
-    for pod in pods.iter().filter(|pod| pod.ready) {
+    for pod in pods {
         if area(transformer, pod).is_none_or(|area| !there.contains(&area)) {
             alone.push(format!("{} on {}", pod.ip, pod.node.as_deref().unwrap_or("an unknown node")));
         }

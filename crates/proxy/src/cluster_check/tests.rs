@@ -196,6 +196,9 @@ async fn what_is_wrong_is_told_with_a_hint() {
         let got = complaints(&fake, &outgoing()).await;
         expected.iter().for_each(|part| assert!(got.contains(part), "{part} is not in\n{got}"));
     }
+    let nobody = report(&well().service("world-v1", &[]), &outgoing()).await.to_text(false);
+    assert!(nobody.contains("‼ Service default/world-v1 has a port http"), "{nobody}");
+    assert!(!nobody.contains("each endpoint of default/world-v1"), "{nobody}");
     let world = |spec: &Value, port: &str, endpoints: &[(&str, &str)]| {
         let fake = Fake::new().service_with("world-v1", port, spec, endpoints);
         let mut needs = outgoing();
