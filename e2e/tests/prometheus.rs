@@ -114,7 +114,7 @@ const OURS: &[Expected] = &[
     ),
     (
         "sum(rate(rt:service:request_latency_ms_histogram_count{rt=\"out\"}[30s])) by (service)",
-        &[("bad", 8.0, 12.0), ("missing", 8.0, 12.0), ("web", 51.0, 69.0)],
+        &[("bad", 8.0, 12.0), ("missing", 8.0, 12.0), ("nowhere", 0.0, 0.0), ("web", 51.0, 69.0)],
     ),
 ];
 

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
+use naming::slim;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -151,6 +152,7 @@ impl<K: Eq + Hash + Clone> Changes<K> {
         for place in self.followed.remove(key).unwrap_or_default() {
             self.leave(key, &place);
         }
+        slim(&mut self.followed);
     }
 
     /// Who is to look again. Of several words the last one counts.
@@ -254,6 +256,7 @@ impl<K: Eq + Hash + Clone> Changes<K> {
             keys.retain(|k| k != key);
             if keys.is_empty() {
                 folder.names.remove(name);
+                slim(&mut folder.names);
             }
         }
         if folder.names.is_empty() {

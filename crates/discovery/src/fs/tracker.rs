@@ -12,12 +12,15 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use names::Path;
-use naming::State;
+use naming::{State, slim};
 use tokio::time::Instant;
 
 use super::tracked::{Clock, Tracked};
 use super::{Kind, Shared};
 use crate::changes::{Changes, Word};
+
+/// So many names that were never asked for before are nothing unusual.
+const MADE_UP: usize = 200;
 
 /// All names of one namer.
 pub(super) struct Tracker {
@@ -32,8 +35,8 @@ pub(super) struct Tracker {
     again: HashMap<Path, Instant>,
     /// When all names were looked at, and how long it shall not be done again because of what it cost.
     swept: Option<(Instant, Duration)>,
-    /// When what nobody uses is forgotten.
-    tidy: Option<Instant>,
+    /// When what nobody uses was forgotten, and how many names stayed.
+    tidied: Option<(Instant, usize)>,
     /// When it is asked for what the kernel tells to nobody.
     doubts: Option<Instant>,
 }
@@ -51,7 +54,7 @@ impl Tracker {
             root_is_gone: false,
             again: HashMap::new(),
             swept: None,
-            tidy: None,
+            tidied: None,
             doubts: None,
         }
     }
@@ -65,9 +68,9 @@ impl Tracker {
     /// `None`: no name is in use.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Duration> {
         let mut names = self.adopt(now);
-        if is_due(self.tidy, now) {
+        if is_due(self.tidy(), now) {
             self.forget_idle();
-            self.tidy = Some(now + self.shared.times.interval * 8);
+            self.tidied = Some((now, self.tracked.len()));
         }
         if self.tracked.is_empty() {
             self.rest();
@@ -87,7 +90,7 @@ impl Tracker {
             names.extend(self.again.iter().filter(|(_, due)| **due <= now).map(|(name, _)| name.clone()));
             names.iter().for_each(|name| self.look_at(name, &clock));
         }
-        let due = self.again.values().copied().chain(self.sweep()).chain(self.tidy).min();
+        let due = self.again.values().copied().chain(self.sweep()).chain(self.tidy()).min();
         due.map(|due| due.saturating_duration_since(now))
     }
 
@@ -130,6 +133,14 @@ impl Tracker {
         let times = &self.shared.times;
         let period = if self.changes.is_sound() { times.net } else { times.interval };
         self.swept.map(|(at, least)| at + period.max(least))
+    }
+
+    /// When what nobody uses is to be forgotten: soon where callers make names up, for each costs memory; otherwise seldom,
+    /// for each name has to be asked.
+    fn tidy(&self) -> Option<Instant> {
+        let interval = self.shared.times.interval;
+        let grows = |stayed: usize| self.tracked.len() > 2 * stayed + MADE_UP;
+        self.tidied.map(|(at, stayed)| at + if grows(stayed) { interval } else { interval * 8 })
     }
 
     fn look_at(&mut self, name: &Path, clock: &Clock) {
@@ -192,6 +203,8 @@ impl Tracker {
             }
             true
         });
+        slim(tracked);
+        slim(again);
     }
 
     /// Without the directory nothing can be said of its files: what was known stays.

@@ -178,7 +178,8 @@ async fn live_numbers() {
         assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
     }
     let text = String::from_utf8_lossy(&seen).into_owned();
-    assert!(text.contains("text/event-stream") && text.contains("data: {\"routers\":[{"), "{text}");
+    assert!(text.contains("text/event-stream") && text.contains("\ndata: {"), "{text}");
+    assert!(text.contains("\"routers\":[{") && text.contains("\"kubernetes\":[]"), "{text}");
     assert!(text.contains(r#""n":"svc/web""#), "{text}");
     running.stop().await;
 }
