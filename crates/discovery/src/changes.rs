@@ -16,6 +16,7 @@ mod kernel;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod walk;
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only a kernel that tells says all of it"))]
 mod word;
 
 use std::ffi::{OsStr, OsString};

@@ -26,7 +26,7 @@ pub fn sockets() -> Vec<TcpListener> {
 /// With `Accept=yes` systemd hands over single connections instead.
 fn listening(listener: Option<TcpListener>) -> std::io::Result<Option<TcpListener>> {
     let Some(listener) = listener else { return Ok(None) };
-    if rustix::net::sockopt::socket_acceptconn(&listener)? {
+    if crate::listens(&listener)? {
         return Ok(Some(listener));
     }
     Err(std::io::Error::other("it does not listen (a socket unit must say `Accept=no`)"))

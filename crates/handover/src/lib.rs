@@ -6,3 +6,12 @@
 pub mod activation;
 pub mod notify;
 pub mod takeover;
+
+/// Whether `socket` listens. Apple's kernel does not say: there every socket is believed to.
+fn listens(socket: &std::net::TcpListener) -> std::io::Result<bool> {
+    #[cfg(target_vendor = "apple")]
+    let listens = socket.local_addr().map(|_| true);
+    #[cfg(not(target_vendor = "apple"))]
+    let listens = Ok(rustix::net::sockopt::socket_acceptconn(socket)?);
+    listens
+}

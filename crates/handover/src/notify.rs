@@ -1,7 +1,6 @@
 //! Word to the service manager (`sd_notify(3)`): units of `Type=notify` and `Type=notify-reload`, and `WatchdogSec=`.
 
 use std::ffi::{OsStr, OsString};
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
@@ -80,13 +79,23 @@ impl Notifier {
 
 fn open(address: &OsStr) -> std::io::Result<(UnixDatagram, SocketAddr)> {
     let address = match address.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        [b'@', name @ ..] => abstract_name(name)?,
         _ => SocketAddr::from_pathname(address)?,
     };
     let socket = UnixDatagram::unbound()?;
     // A manager that does not listen must not hold anybody up.
     socket.set_nonblocking(true)?;
     Ok((socket, address))
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_name(name: &[u8]) -> std::io::Result<SocketAddr> {
+    <SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_name(_: &[u8]) -> std::io::Result<SocketAddr> {
+    Err(std::io::Error::other("only Linux has abstract names"))
 }
 
 #[cfg(test)]
@@ -125,10 +134,11 @@ mod tests {
         told(&UnixDatagram::bind(&path).unwrap(), path.into_os_string());
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_manager_of_an_abstract_name_is_told() {
         let name = format!("wayleave-test-{}", std::process::id());
-        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let address = abstract_name(name.as_bytes()).unwrap();
         told(&UnixDatagram::bind_addr(&address).unwrap(), format!("@{name}").into());
     }
 

@@ -39,9 +39,11 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// watch counts from when an attempt began. So a network that is back is noticed within the 5 s that are allowed.
 const CONNECT: Duration = Duration::from_millis(3_500);
 
-/// A peer that does not acknowledge for so long is gone; a connection without traffic is probed that often.
-const UNHEARD: Duration = Duration::from_secs(9);
+/// A connection without traffic is probed that often.
 const PROBE: Duration = Duration::from_secs(3);
+/// A peer that does not acknowledge for so long is gone.
+#[cfg(target_os = "linux")]
+const UNHEARD: Duration = Duration::from_secs(9);
 
 /// A client, and what it goes by.
 #[derive(Clone)]
@@ -170,6 +172,7 @@ fn made(config: Config, told: String) -> Result<Made, String> {
     http.set_keepalive(Some(PROBE));
     http.set_keepalive_interval(Some(PROBE));
     http.set_keepalive_retries(Some(2));
+    #[cfg(target_os = "linux")]
     http.set_tcp_user_timeout(Some(UNHEARD));
     let https = config.rustls_https_connector_with_connector(http).map_err(failed)?;
     let client: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(https);

@@ -73,7 +73,7 @@ async fn ask(stream: &mut UnixStream) -> io::Result<Vec<TcpListener>> {
         }
     }
     for socket in &sockets {
-        if !rustix::net::sockopt::socket_acceptconn(socket)? {
+        if !crate::listens(socket)? {
             return Err(io::Error::other("a socket that does not listen was handed over"));
         }
         socket.set_nonblocking(true)?;

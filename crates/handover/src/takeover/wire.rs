@@ -33,6 +33,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Sockets of one message; the kernel takes at most 253.
 const BUNDLE: usize = 64;
 
+/// What is received is not to be inherited by other programs: at once, where the kernel can.
+#[cfg(not(target_vendor = "apple"))]
+const AT_ONCE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+#[cfg(target_vendor = "apple")]
+const AT_ONCE: RecvFlags = RecvFlags::empty();
+
 /// Sends all of `sockets`.
 pub(super) async fn send(stream: &UnixStream, sockets: &[TcpListener]) -> io::Result<()> {
     for bundle in sockets.chunks(BUNDLE) {
@@ -48,7 +54,8 @@ fn send_bundle(stream: &UnixStream, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
     if !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(io::Error::other("too many sockets in one message"));
     }
-    sendmsg(stream, &[IoSlice::new(&[SOCKETS])], &mut control, SendFlags::NOSIGNAL)?;
+    // Rust has SIGPIPE ignored, so that who is gone is an error.
+    sendmsg(stream, &[IoSlice::new(&[SOCKETS])], &mut control, SendFlags::empty())?;
     Ok(())
 }
 
@@ -61,11 +68,15 @@ fn receive_bundle(stream: &UnixStream) -> io::Result<(Option<u8>, Vec<TcpListene
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BUNDLE))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
-    let got = recvmsg(stream, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let got = recvmsg(stream, &mut [IoSliceMut::new(&mut byte)], &mut control, AT_ONCE)?;
     let mut sockets = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(fds) = message {
-            sockets.extend(fds.map(TcpListener::from));
+            for fd in fds {
+                #[cfg(target_vendor = "apple")]
+                rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+                sockets.push(TcpListener::from(fd));
+            }
         }
     }
     Ok(((got.bytes > 0).then_some(byte[0]), sockets))

@@ -14,6 +14,7 @@ mod kubernetes_namers;
 mod naming;
 mod requests;
 mod resilience;
+#[cfg(target_os = "linux")]
 mod sockets;
 mod telemetry;
 
