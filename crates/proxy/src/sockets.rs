@@ -52,6 +52,12 @@ impl fmt::Display for StartError {
                     io::ErrorKind::AddrNotAvailable => {
                         write!(f, " (no interface of this host has the address {})", address.ip())
                     }
+                    io::ErrorKind::PermissionDenied => write!(
+                        f,
+                        " (without the capability CAP_NET_BIND_SERVICE, only where the sysctl \
+                         net.ipv4.ip_unprivileged_port_start is at most {}; a Pod may set it, `securityContext.sysctls`)",
+                        address.port()
+                    ),
                     _ => Ok(()),
                 }
             }
@@ -161,6 +167,22 @@ mod tests {
         assert!(again.starts_with(&format!("cannot listen on {at} for a server: ")), "{again}");
         assert_eq!(sockets.close_unused(), [unused]);
         TcpStream::connect(unused).unwrap_err();
+    }
+
+    #[test]
+    fn an_error_says_what_to_look_at() {
+        let rows = [
+            (io::ErrorKind::AddrInUse, "`ss -ltnp 'sport = :80'`"),
+            (io::ErrorKind::AddrNotAvailable, "no interface of this host has the address 127.0.0.1"),
+            (io::ErrorKind::PermissionDenied, "net.ipv4.ip_unprivileged_port_start is at most 80"),
+        ];
+        for (kind, want) in rows {
+            let address = SocketAddr::new(ANY.ip(), 80);
+            let text =
+                StartError::Listen { what: "router `http`".into(), address, error: kind.into() }.to_string();
+            assert!(text.starts_with("cannot listen on 127.0.0.1:80 for router `http`: "), "{text}");
+            assert!(text.contains(want), "{text}");
+        }
     }
 
     #[test]
