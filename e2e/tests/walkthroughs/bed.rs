@@ -98,12 +98,20 @@ impl Bed {
         answer.into_inner().expect("nobody panics with it")
     }
 
-    /// An address of a node and the port a Service's port has there, for `curl` from outside.
+    /// An address of a node and the port a Service's port has there, for `curl` from outside. Nodes learn a moment after the
+    /// pods are ready where the port leads, and refuse connections until then.
     pub(crate) async fn outside(&self, namespace: &str, service: &str, port: &str) -> String {
         let path = format!("jsonpath={{.spec.ports[?(@.name=='{port}')].nodePort}}");
         let port = self.cluster.kubectl(&["-n", namespace, "get", "service", service, "-o", &path]).await;
-        let nodes = self.pods("default", "app=caller").await;
-        format!("{}:{}", nodes[0].node_ip, port.trim())
+        let caller = self.pods("default", "app=caller").await.swap_remove(0);
+        let address = format!("{}:{}", caller.node_ip, port.trim());
+        let connect =
+            ["exec", &caller.name, "--", "curl", "-s", "-o", "/dev/null", &format!("http://{address}")];
+        eventually(PATIENCE, &format!("{address} is open"), || async {
+            self.cluster.try_kubectl(&connect).await.is_ok()
+        })
+        .await;
+        address
     }
 
     /// All metrics of a proxy, `name: number`, by `/admin/metrics.json`.
