@@ -52,7 +52,7 @@ impl fmt::Display for StartError {
                     io::ErrorKind::AddrNotAvailable => {
                         write!(f, " (no interface of this host has the address {})", address.ip())
                     }
-                    io::ErrorKind::PermissionDenied => write!(
+                    io::ErrorKind::PermissionDenied if address.port() < 1024 => write!(
                         f,
                         " (without the capability CAP_NET_BIND_SERVICE, only where the sysctl \
                          net.ipv4.ip_unprivileged_port_start is at most {}; a Pod may set it, `securityContext.sysctls`)",
