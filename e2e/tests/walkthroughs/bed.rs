@@ -74,9 +74,13 @@ impl Bed {
 
     /// `curl -s` with these arguments in the caller of a node.
     pub(crate) async fn curl_on(&self, caller: &Pod, args: &[&str]) -> String {
+        self.try_curl_on(caller, args).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    async fn try_curl_on(&self, caller: &Pod, args: &[&str]) -> Result<String, String> {
         let mut words = vec!["exec", &caller.name, "--", "curl", "-s", "--max-time", "20"];
         words.extend(args);
-        self.cluster.kubectl(&words).await
+        self.cluster.try_kubectl(&words).await
     }
 
     /// `curl -s` with these arguments in any caller.
@@ -105,10 +109,8 @@ impl Bed {
         let port = self.cluster.kubectl(&["-n", namespace, "get", "service", service, "-o", &path]).await;
         let caller = self.pods("default", "app=caller").await.swap_remove(0);
         let address = format!("{}:{}", caller.node_ip, port.trim());
-        let connect =
-            ["exec", &caller.name, "--", "curl", "-s", "-o", "/dev/null", &format!("http://{address}")];
         eventually(PATIENCE, &format!("{address} is open"), || async {
-            self.cluster.try_kubectl(&connect).await.is_ok()
+            self.try_curl_on(&caller, &[&address]).await.is_ok()
         })
         .await;
         address

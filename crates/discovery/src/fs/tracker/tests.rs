@@ -318,3 +318,23 @@ fn names_nobody_uses_are_forgotten() {
     let again: Publisher<Kind> = Publisher::default();
     assert!(again.get().is_pending());
 }
+
+#[test]
+fn names_that_callers_make_up_are_forgotten_soon() {
+    let Fixture { dir: _dir, mut tracker, mut now, kind: _kind, lines: _lines } = fixture();
+    tracker.poll(now);
+    let mut forgotten_after = |names: usize, wait: Duration| {
+        for n in 0..names {
+            let name = Path::parse(format!("/made-up-{n}").as_bytes()).unwrap();
+            tracker.shared.open(&name, |item| &item.kind);
+        }
+        tracker.poll(now);
+        assert_eq!(tracker.tracked.len(), 1 + names);
+        now += wait;
+        tracker.poll(now);
+        tracker.tracked.len() == 1
+    };
+    assert!(forgotten_after(MADE_UP + 10, INTERVAL));
+    assert!(!forgotten_after(MADE_UP, INTERVAL), "of so few not each has to be asked that often");
+    assert!(forgotten_after(MADE_UP, INTERVAL * 7));
+}
